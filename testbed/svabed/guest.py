@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The emulated machines: QEMU command lines and where their parts are."""
+
+import os
+import shutil
+from pathlib import Path
+
+TESTBED = Path(__file__).resolve().parent.parent
+TOP = TESTBED.parent
+BUILD = Path(os.environ.get("SVA_BUILD", TOP / "build"))
+ARCHES = ("arm64", "x86")
+FLAVOURS = ("debug", "plain")
+KERNELS = ("stock", "series", "mutants")
+STALLS = ("support", "force", "none")
+
+# oops=panic: a kernel that has gone wrong tells us at once, not by hanging.
+COMMON_CMDLINE = "ignore_loglevel panic=-1 oops=panic kasan_multi_shot"
+BOOT = {"arm64": "arch/arm64/boot/Image", "x86": "arch/x86/boot/bzImage"}
+
+
+def kernel_image(arch, flavour, kernel):
+    return BUILD / "kernel" / f"{arch}-{flavour}-{kernel}" / BOOT[arch]
+
+
+def rootfs(arch):
+    return BUILD / "rootfs" / f"{arch}.cpio"
+
+
+def qemu(arch):
+    """SVA_QEMU_<ARCH> is for trying another QEMU."""
+    name = {"arm64": "qemu-system-aarch64", "x86": "qemu-system-x86_64"}[arch]
+    return Path(os.environ.get(f"SVA_QEMU_{arch.upper()}", BUILD / "qemu" / name))
+
+
+def sva_devices(arch, stall):
+    """Three functions: /dev/pci_sva_test0 and 1 can stall, 2 cannot."""
+    can_stall = arch == "arm64" and stall != "none"
+    for slot in (4, 5, 6):
+        option = ",dma-can-stall=on" if can_stall and slot < 6 else ""
+        yield from ("-device", f"sva-test,addr={slot}{option}")
+
+
+def machine(arch, stall, devices=True):
+    if arch == "arm64":
+        yield from ("-M", "virt,iommu=smmuv3,gic-version=3", "-cpu", "cortex-a72")
+        port = "virtio-serial-device"
+        if devices:
+            yield from ("-global", "arm-smmuv3.ssidsize=16",
+                        "-global", f"arm-smmuv3.stall={stall}")
+    else:
+        yield from ("-M", "q35", "-cpu", "qemu64",
+                    "-L", str(BUILD / "qemu" / "pc-bios"),
+                    "-device", "intel-iommu,x-scalable-mode=on,x-flts=on,aw-bits=48")
+        port = "virtio-serial-pci,addr=0x10"
+    yield from ("-smp", "2", "-m", "1G", "-nodefaults", "-display", "none", "-no-reboot")
+    # The test port must not depend on what is under test: no PCI where possible.
+    yield from ("-device", port, "-device", "virtserialport,chardev=tests,name=testbed")
+    if devices:
+        yield from sva_devices(arch, stall)
+
+
+def cmdline(arch, stall, extra=""):
+    console = {"arm64": "console=ttyAMA0 iommu.passthrough=0",
+               "x86": "console=ttyS0 intel_iommu=on,sm_on iommu.strict=1"}[arch]
+    forced = "sva.stall_force" if arch == "arm64" and stall == "force" else ""
+    return " ".join(filter(None, (console, COMMON_CMDLINE, forced, extra)))
+
+
+def command(arch, stall, *, image, initrd, log, extra_cmdline="", extra_args=(),
+            shell=False, devices=True):
+    """The whole QEMU command line; logs go to the directory @log."""
+    words = [str(qemu(arch)), *machine(arch, stall, devices)]
+    if shell:
+        words += ["-chardev", f"stdio,id=console,mux=on,signal=off,logfile={log}/console.log",
+                  "-mon", "chardev=console", "-chardev", "null,id=tests"]
+    else:
+        words += ["-chardev", f"file,id=console,path={log}/console.log",
+                  "-chardev", f"file,id=tests,path={log}/port.log", "-monitor", "none"]
+    words += ["-serial", "chardev:console", "-kernel", str(image), "-initrd", str(initrd),
+              "-append", cmdline(arch, stall, extra_cmdline), *extra_args]
+    return words
+
+
+def missing(arch, image):
+    """What a run needs and does not have, with the target that makes it."""
+    binary = qemu(arch)
+    if not (binary.exists() or shutil.which(str(binary))):
+        yield f"no {binary}: build it with  make qemu"
+    if not image.exists():
+        yield f"no {image}: build it with  testbed/kernel {' '.join(image_name(image))}"
+    if not rootfs(arch).exists():
+        yield f"no {rootfs(arch)}: build it with  testbed/guest/rootfs {arch}"
+
+
+def image_name(image):
+    try:
+        return image.relative_to(BUILD / "kernel").parts[0].split("-")
+    except ValueError:
+        return ["(given with --image)"]
