@@ -213,7 +213,7 @@ class Channel:
         if complete and (ktap.bailed or not _excuses(outcome, failed)):
             yield Test(program.name, f"{program.name} itself", FAIL,
                        program.begin, program.end, ended)
-        elif complete and not reported and ktap.plan is None:
+        elif complete and not reported and not ktap.plan:
             yield Test(program.name, f"{program.name} itself", MISSING,
                        reason="it reported no test at all")
 
