@@ -42,7 +42,7 @@ kbuild_arch() {
 
 # kmake TARGET...: everything that would make two builds differ is fixed
 kmake() {
-	CCACHE_DIR=${CCACHE_DIR:-$CACHE/ccache} CCACHE_NOHASHDIR=1 \
+	CCACHE_DIR=${CCACHE_DIR:-$CACHE/ccache} CCACHE_NOHASHDIR=1 CCACHE_DEPEND=1 \
 	CCACHE_MAXSIZE=${CCACHE_MAXSIZE:-3G} CCACHE_SLOPPINESS=time_macros \
 	KBUILD_BUILD_TIMESTAMP='Thu Jan  1 00:00:00 UTC 2026' \
 	KBUILD_BUILD_USER=testbed KBUILD_BUILD_HOST=testbed \
