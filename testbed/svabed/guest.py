@@ -2,7 +2,6 @@
 """The emulated machines: QEMU command lines and where their parts are."""
 
 import os
-import shutil
 from pathlib import Path
 
 TESTBED = Path(__file__).resolve().parent.parent
@@ -82,18 +81,7 @@ def command(arch, stall, *, image, initrd, log, extra_cmdline="", extra_args=(),
 
 
 def missing(arch, image):
-    """What a run needs and does not have, with the target that makes it."""
-    binary = qemu(arch)
-    if not (binary.exists() or shutil.which(str(binary))):
-        yield f"no {binary}: build it with  make qemu"
-    if not image.exists():
-        yield f"no {image}: build it with  testbed/kernel {' '.join(image_name(image))}"
-    if not rootfs(arch).exists():
-        yield f"no {rootfs(arch)}: build it with  testbed/guest/rootfs {arch}"
-
-
-def image_name(image):
-    try:
-        return image.relative_to(BUILD / "kernel").parts[0].split("-")
-    except ValueError:
-        return ["(given with --image)"]
+    """What a run needs and does not have."""
+    for path in (qemu(arch), image, rootfs(arch)):
+        if not path.exists():
+            yield f"no {path}"
