@@ -6,7 +6,7 @@ that are known, each with the kernel, a reason and when to remove it.
 """
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent.parent
@@ -36,7 +36,6 @@ class Known:
     pattern: re.Pattern
     reason: str
     until: str
-    seen: int = field(default=0)
 
 
 def rules(path=HERE / "splats"):
@@ -130,5 +129,4 @@ def excuse(splats, known, kernel):
             if re.fullmatch(entry.kernel, kernel) and \
                any(entry.pattern.search(line) for line in splat.text):
                 splat.exception = entry.reason
-                entry.seen += 1
                 break
