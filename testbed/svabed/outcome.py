@@ -85,3 +85,11 @@ def cell(runs, rule):
     if count[PASS]:
         return PASS, f"pass ({count[PASS]})"
     return (SKIP, "skip") if count[SKIP] else ("", "")
+
+
+def progress(runs):
+    """How far the kernel of @runs gets: it boots, its tests pass."""
+    statuses = [status for run in runs for status in run["tests"].values()]
+    trouble = any(run["outside tests"] for run in runs)
+    return {"boots": all(run["uname"] for run in runs),
+            "tests": PASS in statuses and FAIL not in statuses and not trouble}

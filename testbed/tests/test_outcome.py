@@ -97,6 +97,23 @@ class Table(unittest.TestCase):
         self.assertEqual(self.cell(run({"p:r2_a": PASS})), ("", ""))
 
 
+class Progress(unittest.TestCase):
+    def tests(self, *runs):
+        return outcome.progress([outcome.condense(r) for r in runs])["tests"]
+
+    def test_passes(self):
+        self.assertTrue(self.tests(run({"p:a": PASS, "p:b": SKIP})))
+
+    def test_skips_alone_prove_nothing(self):
+        self.assertFalse(self.tests(run({"p:a": SKIP})))
+
+    def test_one_failure(self):
+        self.assertFalse(self.tests(run({"p:a": PASS}), run({"p:a": FAIL})))
+
+    def test_splat_outside_tests(self):
+        self.assertFalse(self.tests(run({"p:a": PASS}, [splat("boot")])))
+
+
 class ClosingLine(unittest.TestCase):
     """What CI reads."""
 
