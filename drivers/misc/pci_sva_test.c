@@ -412,6 +412,7 @@ static int sva_test_bind_mm(struct sva_test_file *file, struct mm_struct *mm,
 
 static long sva_test_bind(struct sva_test_file *file, void __user *argp)
 {
+	struct pci_sva_test_bind __user *uarg = argp;
 	struct pci_sva_test_bind arg;
 	struct mm_struct *mm = NULL;
 	bool grabbed;
@@ -419,14 +420,18 @@ static long sva_test_bind(struct sva_test_file *file, void __user *argp)
 
 	if (copy_from_user(&arg, argp, sizeof(arg)))
 		return -EFAULT;
-	if (arg.__reserved || (arg.flags & ~(PCI_SVA_TEST_BIND_GRABBED |
-					     PCI_SVA_TEST_BIND_SUPERVISOR)))
+	if (arg.pasid || arg.__reserved ||
+	    (arg.flags & ~(PCI_SVA_TEST_BIND_GRABBED |
+			   PCI_SVA_TEST_BIND_SUPERVISOR)))
 		return -EINVAL;
 	grabbed = arg.flags & PCI_SVA_TEST_BIND_GRABBED;
 	if (grabbed && arg.pidfd != -1)
 		return -EINVAL;
 	if (arg.flags && !capable(CAP_SYS_RAWIO))
 		return -EPERM;
+	/* Before there is a bond that nobody has been told of */
+	if (put_user(0, &uarg->pasid))
+		return -EFAULT;
 
 	if (!grabbed) {
 		mm = sva_test_get_mm(arg.pidfd);
@@ -440,7 +445,7 @@ static long sva_test_bind(struct sva_test_file *file, void __user *argp)
 	if (ret)
 		return ret;
 
-	return copy_to_user(argp, &arg, sizeof(arg)) ? -EFAULT : 0;
+	return put_user(arg.pasid, &uarg->pasid);
 }
 
 static int sva_test_check_unbind(struct sva_test_file *file, bool dma_runs)

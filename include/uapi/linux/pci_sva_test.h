@@ -10,8 +10,7 @@
  *
  * Closing the file stops its queues, waits for them, then unbinds.
  *
- * What every request can fail with: EFAULT, a bad pointer (when only the answer
- * could not be written, the request has been carried out); EINVAL, an unknown
+ * What every request can fail with: EFAULT, a bad pointer; EINVAL, an unknown
  * flag, operation or parameter, a reserved member that is not 0, a queue that
  * does not exist, a value out of range; EPERM, CAP_SYS_RAWIO is missing; ENODEV,
  * the function is gone, or PCI resets it; ENOTTY, an unknown request. The rest is
@@ -71,7 +70,7 @@ struct pci_sva_test_grab {
  *	process's needs the right to ptrace it. Ignored (must be -1) with
  *	PCI_SVA_TEST_BIND_GRABBED
  * @flags: PCI_SVA_TEST_BIND_* bits
- * @pasid: returned
+ * @pasid: returned, 0 on entry
  * @__reserved: must be 0
  *
  * PCI_SVA_TEST_BIND_GRABBED (CAP_SYS_RAWIO): bind what PCI_SVA_TEST_GRAB has
