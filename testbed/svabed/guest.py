@@ -13,7 +13,8 @@ KERNELS = ("stock", "series", "mutants")
 STALLS = ("support", "force", "none")
 
 # oops=panic: a kernel that has gone wrong tells us at once, not by hanging.
-COMMON_CMDLINE = "ignore_loglevel panic=-1 oops=panic kasan_multi_shot"
+COMMON_CMDLINE = "ignore_loglevel panic=-1 oops=panic"
+FLAVOUR_CMDLINE = {"debug": "kasan_multi_shot", "plain": ""}
 BOOT = {"arm64": "arch/arm64/boot/Image", "x86": "arch/x86/boot/bzImage"}
 
 
@@ -58,14 +59,15 @@ def machine(arch, stall, devices=True):
         yield from sva_devices(arch, stall)
 
 
-def cmdline(arch, stall, extra=""):
+def cmdline(arch, flavour, stall, extra=""):
     console = {"arm64": "console=ttyAMA0 iommu.passthrough=0",
                "x86": "console=ttyS0 intel_iommu=on,sm_on iommu.strict=1"}[arch]
     forced = "sva.stall_force" if arch == "arm64" and stall == "force" else ""
-    return " ".join(filter(None, (console, COMMON_CMDLINE, forced, extra)))
+    return " ".join(filter(None, (console, COMMON_CMDLINE, FLAVOUR_CMDLINE[flavour],
+                                 forced, extra)))
 
 
-def command(arch, stall, *, image, initrd, log, extra_cmdline="", extra_args=(),
+def command(arch, flavour, stall, *, image, initrd, log, extra_cmdline="", extra_args=(),
             shell=False, devices=True):
     """The whole QEMU command line; logs go to the directory @log."""
     words = [str(qemu(arch)), *machine(arch, stall, devices)]
@@ -76,7 +78,7 @@ def command(arch, stall, *, image, initrd, log, extra_cmdline="", extra_args=(),
         words += ["-chardev", f"file,id=console,path={log}/console.log",
                   "-chardev", f"file,id=tests,path={log}/port.log", "-monitor", "none"]
     words += ["-serial", "chardev:console", "-kernel", str(image), "-initrd", str(initrd),
-              "-append", cmdline(arch, stall, extra_cmdline), *extra_args]
+              "-append", cmdline(arch, flavour, stall, extra_cmdline), *extra_args]
     return words
 
 
