@@ -67,7 +67,7 @@ INNOCENT = [
     "rcu: RCU calculated value of scheduler-enlistment delay is 10 jiffies.",
     "Lock dependency validator: Copyright (c) 2006 Red Hat, Inc., Ingo Molnar",
     "... MAX_LOCKDEP_SUBCLASSES:  8",
-    "srcu: SRCU initialized",
+    "SLUB: HWalign=64, Order=0-3, MinObjects=0, CPUs=2, Nodes=1",
 ]
 
 
