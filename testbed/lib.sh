@@ -76,6 +76,33 @@ step_stop() {
 }
 trap step_stop INT TERM
 
+# own_variables: declarations of all but bash's own
+own_variables() {
+	local name
+	for name in $(compgen -v); do
+		case $name in
+		BASH*|DIRSTACK|EPOCH*|EUID|FUNCNAME|GROUPS|HISTCMD|LINENO|PIPESTATUS|PPID) ;;
+		RANDOM|SECONDS|SHELLOPTS|SRANDOM|UID|_) ;;
+		*) declare -p "$name" 2>/dev/null || : ;;
+		esac
+	done
+}
+
+# alone COMMAND...: run it, mostly a function, in a shell of its own that knows
+# what this one knows. In `step ... || die` bash would ignore set -e all the way
+# down, and a function would go on after a command of it has failed.
+alone() {
+	local script
+	script=$(
+		printf 'BASH_ARGV0=%q\n' "$0"
+		own_variables
+		declare -f
+		echo 'set -euo pipefail'
+		printf '%q ' "$@"
+	)
+	exec bash /dev/fd/3 3<<<"$script"
+}
+
 # step TITLE LOG PROGRESS COMMAND...: run COMMAND with its output in LOG, show
 # the time and what the command PROGRESS prints (":" for nothing), and on
 # failure the last lines of LOG. Returns COMMAND's status.
@@ -84,7 +111,7 @@ step() {
 	shift 3
 	mkdir -p "$(dirname "$log")"
 	set -m
-	("$@") </dev/null >"$log" 2>&1 &
+	(alone "$@") </dev/null >"$log" 2>&1 &
 	STEP_PID=$!
 	set +m
 	[ -t 1 ] || say "$title (log: ${log#"$TOP"/})"
@@ -109,7 +136,8 @@ step() {
 	note "$text FAILED (status $status), the last lines of its log:"
 	tail -n 20 "$log" | sed 's/^/    | /' >&2
 	note "    whole log: $log"
-	if grep -q 'No space left on device' "$log"; then
+	# The log itself may not have found room for the message
+	if grep -q 'No space left on device' "$log" || [ "$(free_mb "$(dirname "$log")")" -lt 20 ]; then
 		note "    the disk is full: $(free_mb "$BUILD") MB free at $BUILD," \
 		     "$(free_mb "$CACHE") MB at $CACHE"
 		note "    make room and run the same command again: it picks up"
