@@ -64,9 +64,9 @@ objects_done() {
 
 # Fragments onto allnoconfig, as kbuild's own merge_config.sh puts them together.
 kconfig() {
-	local merged=$OUT/.config.merged
+	local merged=$OUT/.config.merged list
 	local log=$LOGS/kconfig-$NAME.log
-	mkdir -p "$LOGS"
+	mkdir -p "$LOGS" "$OUT"
 	{
 		mapfile -t list < <(fragments)
 		(cd "$SRC" && scripts/kconfig/merge_config.sh -m -O "$OUT" "${list[@]}") &&
