@@ -17,7 +17,7 @@ LOG_COLOUR = "#c62828"
 
 def rates(timeline, counter, unit):
     """[(ms from, ms to, growth per ms)] between neighbouring samples."""
-    out, samples = [], timeline.samples
+    out, samples = [], timeline.samples("bind", "end")
     for before, after in zip(samples, samples[1:]):
         grown = int(after.args[counter]) - int(before.args[counter])
         length = max(after.ms - before.ms, 0.001)
@@ -34,13 +34,13 @@ class Panel:
         return self.left + PANEL_W * ms / self.span
 
     def phases(self, phases):
-        for name, begin, end in phases:
-            x0 = self.x(self.timeline.first(begin).ms)
-            x1 = self.x(self.timeline.first(end).ms)
+        for phase in phases:
+            x0 = self.x(self.timeline.first(phase.begin).ms)
+            x1 = self.x(self.timeline.first(phase.end).ms)
             yield (f'<rect x="{x0:.1f}" y="{self.top}" width="{x1 - x0:.1f}" '
-                   f'height="{PANEL_H}" fill="{FILLS[name]}"/>')
+                   f'height="{PANEL_H}" fill="{FILLS[phase.name]}"/>')
             yield (f'<text x="{(x0 + x1) / 2:.1f}" y="{self.top - 5}" '
-                   f'class="phase">{NAMES[name]}</text>')
+                   f'class="phase">{NAMES[phase.name]}</text>')
 
     def curve(self, counter, colour, unit):
         base, peak = self.top + PANEL_H, self.peaks[counter]
@@ -63,12 +63,12 @@ class Panel:
                        f'y2="{base - 12}" class="log"/>')
 
     def totals(self, phases):
-        for name, begin, end in phases:
-            lines = self.timeline.during(name, "log")
+        for phase in phases:
+            lines = self.timeline.log_lines(phase.name)
             if not lines:
                 continue
-            x = (self.x(self.timeline.first(begin).ms) +
-                 self.x(self.timeline.first(end).ms)) / 2
+            x = (self.x(self.timeline.first(phase.begin).ms) +
+                 self.x(self.timeline.first(phase.end).ms)) / 2
             yield (f'<text x="{x:.1f}" y="{self.top + PANEL_H + 14}" '
                    f'class="count">{lines} log lines</text>')
 
@@ -80,7 +80,9 @@ def legend(x, y):
                f'<text x="{x + 24}" y="{y + 4}">{name}/ms</text>')
         x += 200
     yield (f'<line x1="{x + 8}" x2="{x + 8}" y1="{y + 5}" y2="{y - 7}" class="log"/>'
-           f'<text x="{x + 24}" y="{y + 4}">kernel log lines</text>')
+           f'<text x="{x + 24}" y="{y + 4}">kernel log lines'
+           '</text>')
+    yield (f'<text x="{x + 150}" y="{y + 4}">each curve to its own scale</text>')
 
 
 def svg(kernels, phases):

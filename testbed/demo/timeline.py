@@ -2,21 +2,37 @@
 """What sva_timeline printed in a guest: parse it, tell it, compare it.
 
 A line is `timeline <ms since bind> <event> [key=value ...]`. Samples carry
-totals since bind; everything here works on differences between two events.
+totals since bind; everything here works on differences between two samples.
 """
 
 import re
 import shlex
 from dataclasses import dataclass, field
 
-PHASES = (("live", "dma", "kill"), ("quiet", "reaped", "unbind"),
-          ("stray", "unbind", "stop"), ("silent", "stop", "end"))
-COUNTERS = ("written", "aborts", "stalls", "log")
+
+@dataclass(frozen=True)
+class Phase:
+    """@begin to @end; counters are even from @settled on (the mm's release is
+    over when the process has been reaped)."""
+    name: str
+    begin: str
+    settled: str
+    end: str
+
+
+PHASES = (Phase("live", "dma", "dma", "kill"),
+          Phase("quiet", "kill", "reaped", "unbind"),
+          Phase("stray", "unbind", "unbind", "stop"),
+          Phase("silent", "stop", "stop", "end"))
 LINE = re.compile(r"^timeline ([0-9.]+) (\w+)(.*)$")
 
 
 class TimelineError(Exception):
     """The guest did not print a whole timeline."""
+
+
+def phase_of(name):
+    return next(p for p in PHASES if p.name == name)
 
 
 @dataclass
@@ -34,32 +50,30 @@ class Timeline:
         """The first event of that name, or None."""
         return next((e for e in self.events if e.name == name), None)
 
-    @property
-    def samples(self):
-        return [e for e in self.events if e.name == "sample"]
+    def samples(self, begin, end):
+        """The samples between two events."""
+        first, last = (self.events.index(self.first(e)) for e in (begin, end))
+        return [e for e in self.events[first:last] if e.name == "sample"]
 
-    def total(self, counter, ms):
-        """The counter's value in the last sample at or before @ms."""
-        value = 0
-        for sample in self.samples:
-            if sample.ms > ms:
-                break
-            value = int(sample.args[counter])
-        return value
+    def during(self, name, counter):
+        """How much the counter grew between a phase's first and last sample."""
+        phase = phase_of(name)
+        samples = self.samples(phase.settled, phase.end)
+        return int(samples[-1].args[counter]) - int(samples[0].args[counter])
 
-    def during(self, phase, counter):
-        """How much the counter grew in a phase."""
-        _, begin, end = next(p for p in PHASES if p[0] == phase)
-        return (self.total(counter, self.first(end).ms) -
-                self.total(counter, self.first(begin).ms))
+    def log_lines(self, name):
+        """Kernel log lines since the last sample before the phase."""
+        phase = phase_of(name)
+        before = self.samples("bind", phase.begin)
+        last = self.samples(phase.begin, phase.end)[-1]
+        return int(last.args["log"]) - int(before[-1].args["log"] if before else 0)
 
-    def log_line(self, phase):
+    def log_line(self, name):
         """The first kernel log line of a phase, or None."""
-        _, begin, end = next(p for p in PHASES if p[0] == phase)
-        events = self.events
-        between = events[events.index(self.first(begin)):
-                         events.index(self.first(end))]
-        return next((e.args.get("line", "") for e in between
+        phase = phase_of(name)
+        first, last = (self.events.index(self.first(e))
+                       for e in (phase.begin, phase.end))
+        return next((e.args.get("line", "") for e in self.events[first:last]
                      if e.name == "log"), None)
 
     @property
@@ -112,13 +126,13 @@ def tell(timeline):
                  f"{during('quiet', 'aborts')} transactions aborted, "
                  f"{during('quiet', 'stalls')} of them after a stall, "
                  f"{during('quiet', 'written')} bytes written, "
-                 f"{during('quiet', 'log')} log lines"))
+                 f"{timeline.log_lines('quiet')} log lines"))
     rows += quoted(timeline, "quiet")
     rows.append((first("unbind").ms, "unbind, DMA goes on: "
-                 f"{during('stray', 'log')} log lines"))
+                 f"{timeline.log_lines('stray')} log lines"))
     rows += quoted(timeline, "stray")
     rows.append((first("stop").ms, "DMA stopped: "
-                 f"{during('silent', 'log')} log lines after that"))
+                 f"{timeline.log_lines('silent')} log lines after that"))
     return "\n".join(f"{'' if ms is None else format(ms, '7.0f') + ' ms':>10}  {text}"
                      for ms, text in rows)
 

@@ -114,22 +114,19 @@ static void sample(struct timeline *tl)
 	       tl->lines);
 }
 
-/* Sample for @ms from the phase's first event on */
+/* Sample for @ms: right at the phase's begin, right at its end, and between */
 static void phase(struct timeline *tl, unsigned int ms)
 {
 	uint64_t next = sva_now_ms(), end = next + ms, now;
 
-	for (;;) {
+	while (next < end) {
 		sample(tl);
 		next += SAMPLE_MS;
 		now = sva_now_ms();
-		if (next > end)
-			break;
 		if (next > now)
 			sva_sleep_ms(next - now);
 	}
-	if (end > now)
-		sva_sleep_ms(end - now);
+	sample(tl);
 }
 
 static void begin_phase(struct timeline *tl)
