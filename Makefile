@@ -11,7 +11,7 @@ FLAVOUR ?= debug
 STALL   ?= support
 T       ?=
 JOBS    ?= $(shell nproc)
-export BASE JOBS VERSION DISCARD
+export BASE JOBS VERSION DISCARD BASE_COMMIT TAGS PREFIX
 export SVA_CACHE SVA_BUILD
 
 RUN = testbed/run --arch $(ARCH) --flavour $(FLAVOUR) --kernel $(KERNEL) --stall $(STALL)
@@ -52,6 +52,8 @@ lint: tree ## checkpatch, sparse, W=1, coccicheck, kernel-doc on what the series
 	@testbed/lint
 prefixes: tree ## does every prefix of the series build? (can be interrupted)
 	@testbed/prefixes
+outgoing: ## the series as your mails: Signed-off-by, BASE_COMMIT=sha, recipients
+	@testbed/outgoing
 
 ##@ Run
 test: guest ## one test or some: T=name; KERNEL=stock for the other kernel
@@ -83,5 +85,5 @@ table: ## the table rule x kernel, from the runs on record
 clean: ## remove build/ (asks for make export first when work would be lost)
 	@testbed/clean
 
-.PHONY: help demo check setup tree export lint prefixes test shell stock mutants \
+.PHONY: help demo check setup tree export lint prefixes outgoing test shell stock mutants \
 	control soak qemu qtest kernel guest table clean
