@@ -78,11 +78,10 @@ def legend(x, y):
         yield (f'<line x1="{x}" x2="{x + 18}" y1="{y}" y2="{y}" '
                f'stroke="{colour}" stroke-width="2"/>'
                f'<text x="{x + 24}" y="{y + 4}">{name}/ms</text>')
-        x += 200
+        x += 190
     yield (f'<line x1="{x + 8}" x2="{x + 8}" y1="{y + 5}" y2="{y - 7}" class="log"/>'
-           f'<text x="{x + 24}" y="{y + 4}">kernel log lines'
-           '</text>')
-    yield (f'<text x="{x + 150}" y="{y + 4}">each curve to its own scale</text>')
+           f'<text x="{x + 24}" y="{y + 4}">kernel log lines</text>')
+    yield (f'<text x="{x + 130}" y="{y + 4}">each curve to its own scale</text>')
 
 
 def svg(kernels, phases):
