@@ -63,8 +63,8 @@ def verdicts(run, expected):
         entry = expectation(expected, run, test_id)
         if not entry or status == SKIP:
             yield test_id, status, ""
-        elif status == FAIL:
-            yield test_id, PASS, f"fails as expected: {entry['reason']}"
+        elif status == FAIL or not entry.get("always", True):
+            yield test_id, PASS, f"may fail: {entry['reason']}"
         else:
             yield test_id, FAIL, f"expected to fail, and passed: {entry['reason']}"
     for text in run["outside tests"]:

@@ -49,7 +49,8 @@ class Condense(unittest.TestCase):
 
 
 class Expected(unittest.TestCase):
-    FAILS = [{"id": "p:*.r3_*", "flavour": "debug", "row": 1, "reason": "row 1"}]
+    FAILS = [{"id": "p:*.r3_*", "flavour": "debug", "row": 1, "reason": "row 1"},
+             {"id": "p:*.r4_*", "always": False, "row": 1, "reason": "slow"}]
 
     def verdict(self, status, flavour="debug", test="p:a.r3_x"):
         kept = outcome.condense(dict(run({test: status}, kernel="stock"), flavour=flavour))
@@ -60,6 +61,10 @@ class Expected(unittest.TestCase):
 
     def test_failure_that_does_not_happen(self):
         self.assertEqual(self.verdict(PASS), FAIL)
+
+    def test_failure_that_depends_on_speed(self):
+        self.assertEqual(self.verdict(PASS, test="p:a.r4_x"), PASS)
+        self.assertEqual(self.verdict(FAIL, test="p:a.r4_x"), PASS)
 
     def test_skipped(self):
         self.assertEqual(self.verdict(SKIP), SKIP)
