@@ -118,7 +118,7 @@ static_assert(SVA_TEST_JOB_FLAGS << 8 == SVA_TEST_Q_OP_FLAGS);
  * struct sva_test - one function
  * @ref: probe() has one reference, each open file another
  * @pdev: the PCI device, not to be used once @gone
- * @regs: BAR 0, not to be used once @gone
+ * @regs: BAR 0
  * @misc: /dev/pci_sva_test<N>
  * @name: of @misc
  * @id: N
@@ -126,7 +126,8 @@ static_assert(SVA_TEST_JOB_FLAGS << 8 == SVA_TEST_Q_OP_FLAGS);
  * @wq: sleepers that wait for @events to change
  * @events: interrupts and other reasons to look at the registers again
  * @lock: see the top of this file
- * @gone: the driver has been unbound from the function
+ * @closed: no requests are taken: remove() or a PCI reset is under way
+ * @gone: @regs are no more
  * @files: open files, of struct sva_test_file
  * @owner: for each queue the file that has started a job there
  */
@@ -143,6 +144,7 @@ struct sva_test {
 	atomic_t events;
 
 	struct mutex lock; /* registers, owners and files */
+	bool closed;
 	bool gone;
 	struct list_head files;
 	struct sva_test_file *owner[SVA_TEST_NQ_MAX];
@@ -207,22 +209,28 @@ static void __iomem *sva_test_queue_regs(struct sva_test *st, unsigned int queue
 	return st->regs + SVA_TEST_PAGE * (1 + queue);
 }
 
-/* It is disabled while it is reset, and reads as all ones when it is unplugged */
-static bool sva_test_alive(struct sva_test *st)
-{
-	return !st->gone &&
-	       readl(st->regs + SVA_TEST_CTRL) == SVA_TEST_CTRL_ENABLE;
-}
-
-/* Take the lock unless the function is gone or being reset: there is no DMA then */
-static int sva_test_lock(struct sva_test *st)
+/* Take the lock, unless there is no function that could do DMA */
+static int sva_test_lock_hw(struct sva_test *st)
 {
 	mutex_lock(&st->lock);
-	if (sva_test_alive(st))
+	/* A function that has been unplugged reads as all ones */
+	if (!st->gone && readl(st->regs + SVA_TEST_CTRL) == SVA_TEST_CTRL_ENABLE)
 		return 0;
 
 	mutex_unlock(&st->lock);
 	return -ENODEV;
+}
+
+/* Take the lock for a request */
+static int sva_test_lock(struct sva_test *st)
+{
+	int ret = sva_test_lock_hw(st);
+
+	if (!ret && st->closed) {
+		mutex_unlock(&st->lock);
+		ret = -ENODEV;
+	}
+	return ret;
 }
 
 static void sva_test_wake(struct sva_test *st)
@@ -396,7 +404,7 @@ static int sva_test_bind_mm(struct sva_test_file *file, struct mm_struct *mm,
 	if (!mm)
 		mm = file->grabbed;
 
-	if (READ_ONCE(file->st->gone))
+	if (READ_ONCE(file->st->closed))
 		ret = -ENODEV;
 	else if (file->bond)
 		ret = -EBUSY;
@@ -844,6 +852,86 @@ static long sva_test_reset(struct sva_test_file *file)
 	return 0;
 }
 
+/* Stopping */
+
+/*
+ * Ask the queues of @file, of all files if that is NULL, to stop; the next time
+ * only look. Returns whether one still runs.
+ */
+static bool sva_test_stops(struct sva_test *st, struct sva_test_file *file,
+			   bool ask)
+{
+	bool runs = false;
+	unsigned int q;
+
+	if (sva_test_lock_hw(st))
+		return false;
+
+	for (q = 0; q < st->info.queues; q++) {
+		if ((file && st->owner[q] != file) || !sva_test_runs(st, q))
+			continue;
+		if (ask)
+			sva_test_ask_stop(st, q);
+		runs = true;
+	}
+	mutex_unlock(&st->lock);
+	return runs;
+}
+
+static unsigned long sva_test_stop_limit(struct sva_test *st)
+{
+	u64 latency = 0;
+
+	if (!sva_test_lock_hw(st)) {
+		latency = readq(st->regs + SVA_TEST_STOP_LATENCY);
+		mutex_unlock(&st->lock);
+	}
+	latency = min(latency, sva_test_params[PCI_SVA_TEST_PARAM_STOP_LATENCY].max);
+	return SVA_TEST_STOP_LIMIT + nsecs_to_jiffies(latency);
+}
+
+/*
+ * Stop DMA, and the page faults with it: a queue that stops waits until its
+ * stalled transaction or page request has been answered. Cannot be interrupted;
+ * a function that does not stop in time is reset.
+ */
+static void sva_test_stop_all(struct sva_test *st, struct sva_test_file *file)
+{
+	unsigned long deadline = jiffies + sva_test_stop_limit(st);
+	bool ask = true;
+	int events;
+
+	for (;;) {
+		events = atomic_read(&st->events);
+		if (!sva_test_stops(st, file, ask))
+			return;
+		if (time_after(jiffies, deadline))
+			break;
+
+		ask = false;
+		wait_event_idle_timeout(st->wq, atomic_read(&st->events) != events,
+					SVA_TEST_POLL);
+	}
+
+	if (sva_test_lock_hw(st))
+		return;
+	dev_notice(&st->pdev->dev, "DMA does not stop, resetting the function\n");
+	sva_test_hw_start(st);
+	mutex_unlock(&st->lock);
+	sva_test_wake(st);
+}
+
+/* No requests any more; those that wait end. Then no DMA any more. */
+static void sva_test_shut(struct sva_test *st)
+{
+	mutex_lock(&st->lock);
+	WRITE_ONCE(st->closed, true);
+	mutex_unlock(&st->lock);
+	sva_test_wake(st);
+
+	sva_test_stop_all(st, NULL);
+}
+
 /* Files */
 
 static long sva_test_set_close(struct sva_test_file *file, void __user *argp)
@@ -869,7 +957,7 @@ static long sva_test_ioctl(struct file *filp, unsigned int cmd, unsigned long ar
 	struct sva_test *st = file->st;
 	void __user *argp = (void __user *)arg;
 
-	if (READ_ONCE(st->gone))
+	if (READ_ONCE(st->closed))
 		return -ENODEV;
 
 	switch (cmd) {
@@ -923,67 +1011,6 @@ static int sva_test_open(struct inode *inode, struct file *filp)
 	return nonseekable_open(inode, filp);
 }
 
-/* Ask once, then only look. Returns whether a queue of the file still runs. */
-static bool sva_test_file_stops(struct sva_test_file *file, bool ask)
-{
-	struct sva_test *st = file->st;
-	bool runs = false;
-	unsigned int q;
-
-	if (sva_test_lock(st))
-		return false;
-
-	for (q = 0; q < st->info.queues; q++) {
-		if (st->owner[q] != file || !sva_test_runs(st, q))
-			continue;
-		if (ask)
-			sva_test_ask_stop(st, q);
-		runs = true;
-	}
-	mutex_unlock(&st->lock);
-	return runs;
-}
-
-static unsigned long sva_test_stop_limit(struct sva_test *st)
-{
-	u64 latency = 0;
-
-	if (!sva_test_lock(st)) {
-		latency = readq(st->regs + SVA_TEST_STOP_LATENCY);
-		mutex_unlock(&st->lock);
-	}
-	latency = min(latency, sva_test_params[PCI_SVA_TEST_PARAM_STOP_LATENCY].max);
-	return SVA_TEST_STOP_LIMIT + nsecs_to_jiffies(latency);
-}
-
-/* close() cannot be interrupted, and must not return while DMA runs */
-static void sva_test_stop_file(struct sva_test_file *file)
-{
-	struct sva_test *st = file->st;
-	unsigned long deadline = jiffies + sva_test_stop_limit(st);
-	bool ask = true;
-	int events;
-
-	for (;;) {
-		events = atomic_read(&st->events);
-		if (!sva_test_file_stops(file, ask))
-			return;
-		if (time_after(jiffies, deadline))
-			break;
-
-		ask = false;
-		wait_event_idle_timeout(st->wq, atomic_read(&st->events) != events,
-					SVA_TEST_POLL);
-	}
-
-	if (sva_test_lock(st))
-		return;
-	dev_notice(&st->pdev->dev, "DMA does not stop, resetting the function\n");
-	sva_test_hw_start(st);
-	mutex_unlock(&st->lock);
-	sva_test_wake(st);
-}
-
 static void sva_test_disown(struct sva_test_file *file)
 {
 	struct sva_test *st = file->st;
@@ -1004,7 +1031,7 @@ static int sva_test_release(struct inode *inode, struct file *filp)
 	struct sva_test_file *file = filp->private_data;
 
 	if (!file->leave_dma)
-		sva_test_stop_file(file);
+		sva_test_stop_all(file->st, file);
 
 	mutex_lock(&file->lock);
 	sva_test_end_bond(file);
@@ -1220,15 +1247,15 @@ static void sva_test_remove(struct pci_dev *pdev)
 	struct sva_test_file *file;
 
 	misc_deregister(&st->misc);
+	sva_test_shut(st);
 
 	mutex_lock(&st->lock);
-	WRITE_ONCE(st->gone, true);
+	st->gone = true;
 	sva_test_hw_stop(st);
 	mutex_unlock(&st->lock);
 	pci_clear_master(pdev);
-	sva_test_wake(st);
 
-	/* No bond begins any more: that needs the file's lock and looks at gone */
+	/* No bond begins any more: that takes the file's lock and looks at closed */
 	while ((file = sva_test_next_file(st))) {
 		mutex_lock(&file->lock);
 		sva_test_end_bond(file);
@@ -1241,10 +1268,10 @@ static void sva_test_reset_prepare(struct pci_dev *pdev)
 {
 	struct sva_test *st = pci_get_drvdata(pdev);
 
+	sva_test_shut(st);
 	mutex_lock(&st->lock);
 	sva_test_hw_stop(st);
 	mutex_unlock(&st->lock);
-	sva_test_wake(st);
 }
 
 static void sva_test_reset_done(struct pci_dev *pdev)
@@ -1253,6 +1280,7 @@ static void sva_test_reset_done(struct pci_dev *pdev)
 
 	mutex_lock(&st->lock);
 	sva_test_hw_start(st);
+	WRITE_ONCE(st->closed, false);
 	mutex_unlock(&st->lock);
 }
 
