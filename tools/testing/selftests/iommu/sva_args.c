@@ -160,17 +160,20 @@ TEST_F_TIMEOUT(args, r0_bad_pointer, SVA_TEST_TIMEOUT)
 		PCI_SVA_TEST_STOP, PCI_SVA_TEST_COUNTERS, PCI_SVA_TEST_SET,
 		PCI_SVA_TEST_CLOSE,
 	};
-	void *bad = mmap(NULL, sva_page_size(), PROT_NONE,
-			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *page, *bad;
 	unsigned int i;
 
-	ASSERT_NE(MAP_FAILED, bad);
+	page = mmap(NULL, 2 * sva_page_size(), PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, (void *)page);
+	bad = page + sva_page_size();
+	ASSERT_EQ(0, mprotect(bad, sva_page_size(), PROT_NONE));
+
 	for (i = 0; i < ARRAY_SIZE(cmds); i++) {
 		EXPECT_EQ(-EFAULT, sva_ioctl(fn->fd, cmds[i], bad))
 			TH_LOG("request %u", i);
-		/* What a struct reaches over the end of a mapping */
-		EXPECT_EQ(-EFAULT, sva_ioctl(fn->fd, cmds[i],
-					     fn->mem + fn->len - 4))
+		/* The last bytes of what is passed */
+		EXPECT_EQ(-EFAULT, sva_ioctl(fn->fd, cmds[i], bad - 4))
 			TH_LOG("request %u", i);
 	}
 	EXPECT_TRUE(works(fn));

@@ -12,7 +12,7 @@
 #include "sva_util.h"
 
 /* In seconds, see SVA_PATIENCE_MS */
-#define SVA_TEST_TIMEOUT	180
+#define SVA_TEST_TIMEOUT	300
 
 /*
  * For a fixture's setup. The harness runs a test whose setup has said SKIP(), so
