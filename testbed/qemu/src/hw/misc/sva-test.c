@@ -112,7 +112,7 @@ typedef struct SvaQueue {
     uint64_t pos;               /* offset in the range */
     bool write_side;            /* of OP_COPY */
     uint64_t sum;               /* of OP_READ, this round */
-    uint32_t attempts;          /* stalls and page requests of this transaction */
+    uint32_t attempts;          /* stalls, page requests of this transaction */
     SvaWait wait;
     bool answered;
     int answer;                 /* PasidStallResp or PRG response code */
@@ -540,8 +540,8 @@ static void sva_dma(SvaQueue *q, const SvaTxn *t, hwaddr pa)
 
     q->dev->counter[is_write ? SVA_CNT_WRITTEN : SVA_CNT_READ] += t->len;
     dma_memory_rw(&address_space_memory, pa, q->buf, t->len,
-                  is_write ? DMA_DIRECTION_FROM_DEVICE : DMA_DIRECTION_TO_DEVICE,
-                  MEMTXATTRS_UNSPECIFIED);
+                  is_write ? DMA_DIRECTION_FROM_DEVICE :
+                             DMA_DIRECTION_TO_DEVICE, MEMTXATTRS_UNSPECIFIED);
 }
 
 static void sva_sum(SvaQueue *q, uint32_t len)
@@ -1160,8 +1160,8 @@ static void sva_go(SvaQueue *q)
         sva_halt(q);
     }
     if (q->busy || !(s->ctrl & SVA_CTRL_ENABLE)) {
-        qemu_log_mask(LOG_GUEST_ERROR, "sva-test: GO on queue %u, which is %s\n",
-                      q->index, q->busy ? "running" : "disabled");
+        qemu_log_mask(LOG_GUEST_ERROR, "sva-test: GO on %s queue %u\n",
+                      q->busy ? "running" : "disabled", q->index);
         sva_event(s, SVA_EVENT_PROTOCOL);
         return;
     }

@@ -704,7 +704,8 @@ static void test_chunk_ns(void)
 }
 
 /* Messages are writes to memory like any other: have them sent to RAM */
-static void set_vector(Bed *b, unsigned int vector, uint64_t addr, uint32_t data)
+static void set_vector(Bed *b, unsigned int vector, uint64_t addr,
+                       uint32_t data)
 {
     uint64_t entry = b->d.msix + vector * PCI_MSIX_ENTRY_SIZE;
 

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
 # A machine with SMMUv3 and the SVA test device, nothing else
 
 CONFIG_ARM_VIRT=y

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
 # A machine with VT-d and the SVA test device, nothing else
 
 CONFIG_Q35=y

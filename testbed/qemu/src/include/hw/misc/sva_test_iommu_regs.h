@@ -26,7 +26,7 @@
 /* Page requests: how many so far, and the last one */
 #define SVA_IOMMU_PR_COUNT      0x410
 #define SVA_IOMMU_PR_ADDR       0x418   /* and b0 read, b1 write, b2 last */
-#define SVA_IOMMU_PR_ID         0x420   /* PASID, PRGI << 32, b62 priv, b63 exec */
+#define SVA_IOMMU_PR_ID         0x420   /* PASID, PRGI << 32, b62 priv, b63 X */
 /* Write: PRG response; PASID, PRGI << 32, code << 48 */
 #define SVA_IOMMU_PRG_RESPONSE  0x428
 /* Invalidation of [ADDR, ADDR + MASK]; written last, ID sends it */
@@ -36,6 +36,6 @@
 #define SVA_IOMMU_INV_DONE      0x448   /* bit per itag; write 1 to clear */
 /* Read: does the function hold transactions? */
 #define SVA_IOMMU_HELD          0x450
-#define SVA_IOMMU_HELD_DONE     0x458   /* how often it said that they are over */
+#define SVA_IOMMU_HELD_DONE     0x458   /* how often it said they are over */
 
 #endif

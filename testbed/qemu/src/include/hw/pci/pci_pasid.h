@@ -32,8 +32,8 @@
 #define PCI_PRI_NR_PRGI 512
 
 typedef enum PasidXlStatus {
-    PASID_XL_OK,        /* translated, the entry holds the permissions granted */
-    PASID_XL_DENIED,    /* ATS request: success with R=W=0, may be recoverable */
+    PASID_XL_OK,        /* translated, with the permissions in the entry */
+    PASID_XL_DENIED,    /* ATS request: R=W=0, page requests may help */
     PASID_XL_ABORT,     /* Unsupported Request, possibly logged by the IOMMU */
     PASID_XL_CA,        /* Completer Abort */
     PASID_XL_RAZWI,     /* reads return zero, writes are dropped */
