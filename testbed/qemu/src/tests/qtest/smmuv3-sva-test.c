@@ -1229,21 +1229,32 @@ static void test_cannot_stall(void)
     bed_free(b);
 }
 
-static void test_reset_while_stalled(void)
+/* The function forgets a transaction; its STAG stays taken [3.12.2] */
+static void test_stall_forgotten(void)
 {
-    Bed *b = bed_stall(STALLS);
+    Bed *b = bed_stall(STALLS " -global arm-smmuv3.stall-max=1");
     Event e;
 
     dma_start(b, 0, SSID, SVA_OP_WRITE, VA + PAGE);
     assert_stalled(b, 0);
     e = assert_fault(b, F_TRANSLATION, SSID, VA + PAGE, 0);
-
-    /* The function forgets the transaction, the SMMU remembers the STAG */
     sva_writel(&b->dev, SVA_CTRL, SVA_CTRL_RESET);
     sva_writel(&b->dev, SVA_CTRL, SVA_CTRL_ENABLE);
     g_assert_cmpuint(sva_state(&b->dev, 0), ==, SVA_STATE_IDLE);
-    resume(b, SID, stag(&e), RESUME_RETRY);
-    assert_ok(dma(b, SSID, SVA_OP_WRITE, VA));
+
+    dma_start(b, 0, SSID, SVA_OP_WRITE, VA + 2 * PAGE);
+    assert_stalled(b, 0);
+    assert_no_event(b);
+    resume(b, SID, stag(&e), RESUME_ABORT);
+    assert_stalled(b, 0);
+    assert_fault(b, F_TRANSLATION, SSID, VA + 2 * PAGE, 0);
+    bed_free(b);
+}
+
+/* A system reset gives all STAGs back */
+static void test_reset_while_stalled(void)
+{
+    Bed *b = bed_stall(STALLS " -global arm-smmuv3.stall-max=1");
 
     dma_start(b, 0, SSID, SVA_OP_WRITE, VA + PAGE);
     assert_stalled(b, 0);
@@ -1252,6 +1263,9 @@ static void test_reset_while_stalled(void)
     sva_enable_pasid(&b->dev, 0);
     enable(b);
     assert_ok(dma(b, SSID, SVA_OP_WRITE, VA));
+    dma_start(b, 0, SSID, SVA_OP_WRITE, VA + PAGE);
+    assert_stalled(b, 0);
+    assert_fault(b, F_TRANSLATION, SSID, VA + PAGE, 0);
     bed_free(b);
 }
 
@@ -1486,6 +1500,7 @@ int main(int argc, char **argv)
     add("stall/duplicates", test_stall_duplicates);
     add("stall/stag-exhausted", test_stag_exhausted);
     add("stall/not-possible", test_cannot_stall);
+    add("stall/forgotten", test_stall_forgotten);
     add("stall/reset", test_reset_while_stalled);
     add("commands/illegal", test_illegal_commands);
     add("commands/counters", test_counters);
