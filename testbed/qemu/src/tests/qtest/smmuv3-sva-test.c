@@ -1229,10 +1229,9 @@ static void test_cannot_stall(void)
     bed_free(b);
 }
 
-/* The function forgets a transaction; its STAG stays taken [3.12.2] */
-static void test_stall_forgotten(void)
+/* Stalls on page 1, and is reset */
+static Event stall_and_forget(Bed *b)
 {
-    Bed *b = bed_stall(STALLS " -global arm-smmuv3.stall-max=1");
     Event e;
 
     dma_start(b, 0, SSID, SVA_OP_WRITE, VA + PAGE);
@@ -1241,7 +1240,25 @@ static void test_stall_forgotten(void)
     sva_writel(&b->dev, SVA_CTRL, SVA_CTRL_RESET);
     sva_writel(&b->dev, SVA_CTRL, SVA_CTRL_ENABLE);
     g_assert_cmpuint(sva_state(&b->dev, 0), ==, SVA_STATE_IDLE);
+    return e;
+}
 
+/* The function forgets a transaction; its STAG stays taken [3.12.2] */
+static void test_stall_forgotten(void)
+{
+    Bed *b = bed_stall(STALLS);
+    Event e;
+
+    /* The answer to the old event is none to the new one */
+    e = stall_and_forget(b);
+    dma_start(b, 0, SSID, SVA_OP_WRITE, VA + 2 * PAGE);
+    assert_stalled(b, 0);
+    resume(b, SID, stag(&e), RESUME_ABORT);
+    assert_stalled(b, 0);
+    bed_free(b);
+
+    b = bed_stall(STALLS " -global arm-smmuv3.stall-max=1");
+    e = stall_and_forget(b);
     dma_start(b, 0, SSID, SVA_OP_WRITE, VA + 2 * PAGE);
     assert_stalled(b, 0);
     assert_no_event(b);
@@ -1419,6 +1436,9 @@ static void test_sync_wait_disabled(void)
     put_cfgi_cd(b, SSID);
     put_sync(b);
     kick(b);
+    g_assert_false(all_consumed(b));
+    set_reg(b, CR0, CR0_SMMUEN | CR0_EVENTQEN);
+    set_reg(b, CR0, CR0_ALL);
     g_assert_false(all_consumed(b));
     set_reg(b, CR0, CR0_SMMUEN | CR0_EVENTQEN);
     qtest_clock_step(b->qts, 2 * HOLD_NS);
