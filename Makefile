@@ -13,7 +13,6 @@ STALL   ?= support
 T       ?=
 JOBS    ?= $(shell nproc)
 export BASE JOBS VERSION DISCARD BASE_COMMIT TAGS PREFIX
-export SVA_CACHE SVA_BUILD
 
 RUN = testbed/run --arch $(ARCH) --flavour $(FLAVOUR) --kernel $(KERNEL) --stall $(STALL)
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 TESTBED = Path(__file__).resolve().parent.parent
 TOP = TESTBED.parent
-BUILD = Path(os.environ.get("SVA_BUILD", TOP / "build"))
+# Empty is unset, as in the shell scripts
+BUILD = Path(os.environ.get("SVA_BUILD") or TOP / "build")
 ARCHES = ("arm64", "x86")
 FLAVOURS = ("debug", "plain")
 KERNELS = ("stock", "series", "mutants")
@@ -29,7 +30,7 @@ def rootfs(arch):
 def qemu(arch):
     """SVA_QEMU_<ARCH> is for trying another QEMU."""
     name = {"arm64": "qemu-system-aarch64", "x86": "qemu-system-x86_64"}[arch]
-    return Path(os.environ.get(f"SVA_QEMU_{arch.upper()}", BUILD / "qemu" / name))
+    return Path(os.environ.get(f"SVA_QEMU_{arch.upper()}") or BUILD / "qemu" / name)
 
 
 def sva_devices(arch, stall):
@@ -46,7 +47,9 @@ def machine(arch, stall, devices=True):
         port = "virtio-serial-device"
         if devices:
             yield from ("-global", "arm-smmuv3.ssidsize=16",
-                        "-global", f"arm-smmuv3.stall={stall}")
+                        "-global", f"arm-smmuv3.stall={stall}",
+                        # As late and as unordered as the specification allows
+                        "-global", "arm-smmuv3.x-lazy-inv=tlb-first")
     else:
         yield from ("-M", "q35", "-cpu", "qemu64",
                     "-L", str(BUILD / "qemu" / "pc-bios"),
