@@ -124,7 +124,7 @@ def tell(timeline):
                  f"process gone, {timeline.wait_ms:.0f} ms after the kill"))
     rows.append((first("unbind").ms, "until here: "
                  f"{during('quiet', 'aborts')} transactions aborted, "
-                 f"{during('quiet', 'stalls')} of them after a stall, "
+                 f"{during('quiet', 'stalls')} stalled, "
                  f"{during('quiet', 'written')} bytes written, "
                  f"{timeline.log_lines('quiet')} log lines"))
     rows += quoted(timeline, "quiet")
