@@ -76,6 +76,8 @@ qemu: setup ## the emulated hardware: build/qemu/qemu-system-*
 qtest: setup ## the tests of the emulated hardware by itself
 	@testbed/qemu/build --tests
 	@testbed/qemu/qtest
+kunit: qemu tree ## the KUnit suites of the series in a kernel of their own; T=suite.test
+	@testbed/kunit $(if $(T),'$(T)')
 kernel: tree ## one guest kernel: ARCH, FLAVOUR, KERNEL
 	@testbed/kernel $(ARCH) $(FLAVOUR) $(KERNEL)
 guest: qemu kernel ## all that a guest of ARCH, FLAVOUR, KERNEL needs
@@ -86,4 +88,4 @@ clean: ## remove build/ (asks for make export first when work would be lost)
 	@testbed/clean
 
 .PHONY: help demo check setup tree export lint prefixes outgoing test shell stock mutants \
-	control soak qemu qtest kernel guest table clean
+	control soak qemu qtest kunit kernel guest table clean

@@ -42,14 +42,16 @@ kbuild_arch() {
 	CC="ccache ${CROSS}gcc"
 }
 
-# kmake TARGET...: everything that would make two builds differ is fixed
-kmake() {
+# kbuild_env COMMAND...: everything that would make two builds differ is fixed
+kbuild_env() {
 	CCACHE_DIR=${CCACHE_DIR:-$CACHE/ccache} CCACHE_NOHASHDIR=1 CCACHE_DEPEND=1 \
 	CCACHE_MAXSIZE=${CCACHE_MAXSIZE:-3G} CCACHE_SLOPPINESS=time_macros \
-	CCACHE_DEPEND=1 \
 	KBUILD_BUILD_TIMESTAMP='Thu Jan  1 00:00:00 UTC 2026' \
-	KBUILD_BUILD_USER=testbed KBUILD_BUILD_HOST=testbed \
-		make -C "$SRC" O="$OUT" ARCH="$KARCH" CROSS_COMPILE="$CROSS" \
+	KBUILD_BUILD_USER=testbed KBUILD_BUILD_HOST=testbed "$@"
+}
+
+kmake() {
+	kbuild_env make -C "$SRC" O="$OUT" ARCH="$KARCH" CROSS_COMPILE="$CROSS" \
 		CC="$CC" LOCALVERSION="-$KERNEL" -j"$JOBS" "$@"
 }
 
