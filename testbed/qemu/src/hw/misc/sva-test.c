@@ -1152,6 +1152,20 @@ static void sva_latch_job(SvaQueue *q)
     };
 }
 
+/* Forget what the last job has come to */
+static void sva_result_clear(SvaQueue *q)
+{
+    q->done = false;
+    q->result = SVA_RES_OK;
+    q->done_bytes = 0;
+    q->iter = 0;
+    q->value = 0;
+    q->fault_addr = 0;
+    q->fault_info = 0;
+    q->aborts = 0;
+    q->stalls = 0;
+}
+
 static void sva_go(SvaQueue *q)
 {
     SvaTest *s = q->dev;
@@ -1171,15 +1185,7 @@ static void sva_go(SvaQueue *q)
     q->write_side = false;
     q->sum = 0;
     q->attempts = 0;
-    q->done = false;
-    q->result = SVA_RES_OK;
-    q->done_bytes = 0;
-    q->iter = 0;
-    q->value = 0;
-    q->fault_addr = 0;
-    q->fault_info = 0;
-    q->aborts = 0;
-    q->stalls = 0;
+    sva_result_clear(q);
     q->busy = true;
     trace_sva_test_go(PCI_DEVICE(s)->devfn, q->index, q->op, q->job.pasid,
                       q->src, q->dst, q->len);
@@ -1233,9 +1239,8 @@ static bool sva_pasid_stop_busy(const SvaTest *s)
 static void sva_queue_reset(SvaQueue *q)
 {
     sva_halt(q);
+    sva_result_clear(q);
     q->irq_en = false;
-    q->done = false;
-    q->result = SVA_RES_OK;
     q->pasid = 0;
     q->op = 0;
     q->src = 0;
@@ -1243,13 +1248,6 @@ static void sva_queue_reset(SvaQueue *q)
     q->len = 0;
     q->imm = 0;
     q->retry_limit = SVA_Q_RETRY_DEFAULT;
-    q->done_bytes = 0;
-    q->iter = 0;
-    q->value = 0;
-    q->fault_addr = 0;
-    q->fault_info = 0;
-    q->aborts = 0;
-    q->stalls = 0;
 }
 
 /* PRGs that are still open will be answered to nobody */
