@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Timelines as one SVG: a row for each kernel, a column for each device."""
 
-from xml.sax.saxutils import escape
+from svabed import svg
 
 PANEL_W, PANEL_H = 400, 130
 LEFT, TOP, GAP_X, GAP_Y = 70, 60, 40, 52
@@ -37,10 +37,8 @@ class Panel:
         for phase in phases:
             x0 = self.x(self.timeline.first(phase.begin).ms)
             x1 = self.x(self.timeline.first(phase.end).ms)
-            yield (f'<rect x="{x0:.1f}" y="{self.top}" width="{x1 - x0:.1f}" '
-                   f'height="{PANEL_H}" fill="{FILLS[phase.name]}"/>')
-            yield (f'<text x="{(x0 + x1) / 2:.1f}" y="{self.top - 5}" '
-                   f'class="phase">{NAMES[phase.name]}</text>')
+            yield svg.rect(x0, self.top, x1 - x0, PANEL_H, fill=FILLS[phase.name])
+            yield svg.text((x0 + x1) / 2, self.top - 5, NAMES[phase.name], class_="phase")
 
     def curve(self, counter, colour, unit):
         base, peak = self.top + PANEL_H, self.peaks[counter]
@@ -49,9 +47,8 @@ class Panel:
         points = []
         for begin, end, value in rates(self.timeline, counter, unit):
             y = base - (PANEL_H - 24) * value / peak
-            points += [f"{self.x(begin):.1f},{y:.1f}", f"{self.x(end):.1f},{y:.1f}"]
-        yield (f'<polyline points="{" ".join(points)}" fill="none" '
-               f'stroke="{colour}" stroke-width="1.6"/>')
+            points += [(self.x(begin), y), (self.x(end), y)]
+        yield svg.polyline(points, colour)
 
     def log(self):
         """A tick for each interval with new lines."""
@@ -59,8 +56,7 @@ class Panel:
         for begin, _, rate in rates(self.timeline, "log", 1):
             if rate:
                 x = self.x(begin)
-                yield (f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{base}" '
-                       f'y2="{base - 12}" class="log"/>')
+                yield svg.line(x, base, x, base - 12, class_="log")
 
     def totals(self, phases):
         for phase in phases:
@@ -69,22 +65,20 @@ class Panel:
                 continue
             x = (self.x(self.timeline.first(phase.begin).ms) +
                  self.x(self.timeline.first(phase.end).ms)) / 2
-            yield (f'<text x="{x:.1f}" y="{self.top + PANEL_H + 14}" '
-                   f'class="count">{lines} log lines</text>')
+            yield svg.text(x, self.top + PANEL_H + 14, f"{lines} log lines", class_="count")
 
 
 def legend(x, y):
     for _, colour, name, _ in SERIES:
-        yield (f'<line x1="{x}" x2="{x + 18}" y1="{y}" y2="{y}" '
-               f'stroke="{colour}" stroke-width="2"/>'
-               f'<text x="{x + 24}" y="{y + 4}">{name}/ms</text>')
+        yield svg.line(x, y, x + 18, y, stroke=colour, stroke_width=2)
+        yield svg.text(x + 24, y + 4, f"{name}/ms")
         x += 190
-    yield (f'<line x1="{x + 8}" x2="{x + 8}" y1="{y + 5}" y2="{y - 7}" class="log"/>'
-           f'<text x="{x + 24}" y="{y + 4}">kernel log lines</text>')
-    yield (f'<text x="{x + 130}" y="{y + 4}">each curve to its own scale</text>')
+    yield svg.line(x + 8, y + 5, x + 8, y - 7, class_="log")
+    yield svg.text(x + 24, y + 4, "kernel log lines")
+    yield svg.text(x + 130, y + 4, "each curve to its own scale")
 
 
-def svg(kernels, phases):
+def draw(kernels, phases):
     """@kernels: [(title, [timeline of each device])], devices in one order."""
     every = [t for _, timelines in kernels for t in timelines]
     span = max(t.first("end").ms for t in every)
@@ -94,32 +88,27 @@ def svg(kernels, phases):
     columns = len(kernels[0][1])
     width = LEFT + columns * (PANEL_W + GAP_X)
     height = TOP + len(kernels) * (PANEL_H + GAP_Y) + 24
-    body = [f'<rect width="{width}" height="{height}" fill="#ffffff"/>']
+    body = []
     for row, (title, timelines) in enumerate(kernels):
         top = TOP + row * (PANEL_H + GAP_Y)
-        body.append(f'<text x="12" y="{top + PANEL_H / 2}" class="title" '
-                    f'transform="rotate(-90 24 {top + PANEL_H / 2})" '
-                    f'text-anchor="middle">{escape(title)}</text>')
+        middle = top + PANEL_H / 2
+        body.append(svg.text(12, middle, title, class_="title",
+                             transform=f"rotate(-90 24 {middle})", text_anchor="middle"))
         for column, timeline in enumerate(timelines):
             left = LEFT + column * (PANEL_W + GAP_X)
             if row == 0:
                 kind = "can" if timeline.can_stall else "cannot"
-                body.append(f'<text x="{left}" y="24" class="title">'
-                            f'a device that {kind} stall</text>')
+                body.append(svg.text(left, 24, f"a device that {kind} stall",
+                                     class_="title"))
             panel = Panel(timeline, left, top, span, peaks)
             body += panel.phases(phases)
             for counter, colour, _, unit in SERIES:
                 body += panel.curve(counter, colour, unit)
             body += panel.log()
             body += panel.totals(phases)
-            body.append(f'<rect x="{left}" y="{top}" width="{PANEL_W}" '
-                        f'height="{PANEL_H}" fill="none" stroke="#9aa5b1"/>')
+            body.append(svg.frame(left, top, PANEL_W, PANEL_H))
     body += legend(LEFT, height - 16)
-    style = ("text{font:12px sans-serif;fill:#22303c}"
-             ".phase{font-size:10px;text-anchor:middle;fill:#5b6b82}"
-             ".title{font-size:13px;font-weight:bold}"
-             f".count{{font-size:11px;text-anchor:middle;fill:{LOG_COLOUR}}}"
-             f".log{{stroke:{LOG_COLOUR};stroke-width:2}}")
-    return (f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" '
-            f'height="{height}" viewBox="0 0 {width} {height}">\n'
-            f'<style>{style}</style>\n' + "\n".join(body) + "\n</svg>\n")
+    return svg.document(width, height, body,
+                        ".phase{font-size:10px;text-anchor:middle;fill:#5b6b82}"
+                        f".count{{font-size:11px;text-anchor:middle;fill:{LOG_COLOUR}}}"
+                        f".log{{stroke:{LOG_COLOUR};stroke-width:2}}")

@@ -12,6 +12,7 @@ ARCHES = ("arm64", "x86")
 FLAVOURS = ("debug", "plain")
 KERNELS = ("stock", "series", "mutants")
 STALLS = ("support", "force", "none")
+FUNCTIONS, FIRST_SLOT, LAST_SLOT = 3, 4, 15
 
 # oops=panic: a kernel that has gone wrong tells us at once, not by hanging.
 COMMON_CMDLINE = "ignore_loglevel panic=-1 oops=panic"
@@ -33,19 +34,19 @@ def qemu(arch):
     return Path(os.environ.get(f"SVA_QEMU_{arch.upper()}") or BUILD / "qemu" / name)
 
 
-def sva_devices(arch, stall):
-    """Three functions: /dev/pci_sva_test0 and 1 can stall, 2 cannot."""
+def sva_devices(arch, stall, functions):
+    """/dev/pci_sva_test0 and 1 can stall, 2 cannot, and so on."""
     can_stall = arch == "arm64" and stall != "none"
-    for slot in (4, 5, 6):
-        option = ",dma-can-stall=on" if can_stall and slot < 6 else ""
-        yield from ("-device", f"sva-test,addr={slot}{option}")
+    for number in range(functions):
+        option = ",dma-can-stall=on" if can_stall and number % 3 < 2 else ""
+        yield from ("-device", f"sva-test,addr={FIRST_SLOT + number}{option}")
 
 
-def machine(arch, stall, devices=True):
+def machine(arch, stall, functions=FUNCTIONS):
     if arch == "arm64":
         yield from ("-M", "virt,iommu=smmuv3,gic-version=3", "-cpu", "cortex-a72")
         port = "virtio-serial-device"
-        if devices:
+        if functions:
             yield from ("-global", "arm-smmuv3.ssidsize=16",
                         "-global", f"arm-smmuv3.stall={stall}",
                         # As late and as unordered as the specification allows
@@ -58,8 +59,7 @@ def machine(arch, stall, devices=True):
     yield from ("-smp", "2", "-m", "1G", "-nodefaults", "-display", "none", "-no-reboot")
     # The test port must not depend on what is under test: no PCI where possible.
     yield from ("-device", port, "-device", "virtserialport,chardev=tests,name=testbed")
-    if devices:
-        yield from sva_devices(arch, stall)
+    yield from sva_devices(arch, stall, functions)
 
 
 def cmdline(arch, flavour, stall, extra=""):
@@ -71,9 +71,9 @@ def cmdline(arch, flavour, stall, extra=""):
 
 
 def command(arch, flavour, stall, *, image, initrd, log, extra_cmdline="", extra_args=(),
-            shell=False, devices=True):
+            shell=False, functions=FUNCTIONS):
     """The whole QEMU command line; logs go to the directory @log."""
-    words = [str(qemu(arch)), *machine(arch, stall, devices)]
+    words = [str(qemu(arch)), *machine(arch, stall, functions)]
     if shell:
         words += ["-chardev", f"stdio,id=console,mux=on,signal=off,logfile={log}/console.log",
                   "-mon", "chardev=console", "-chardev", "null,id=tests"]

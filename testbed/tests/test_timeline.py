@@ -53,7 +53,7 @@ class Parse(unittest.TestCase):
 
     def test_told_and_drawn(self):
         self.assertIn("51 log lines", timeline.tell(self.timeline))
-        drawn = plot.svg([("stock", [self.timeline])], timeline.PHASES)
+        drawn = plot.draw([("stock", [self.timeline])], timeline.PHASES)
         self.assertEqual(drawn.count("log lines</text>"), 3)  # quiet, stray, legend
         ElementTree.fromstring(drawn)
 
