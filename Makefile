@@ -67,8 +67,8 @@ mutants: ## take one thing away from the series at a time: is it noticed?
 	@testbed/mutants/run
 control: ## the same tests on other kernels
 	@echo 'control: nothing to do yet: linux-6.1 is the only base (bases.json)'
-soak: ## many runs in a row
-	@echo 'soak: nothing to do yet: no test is made for long runs'
+soak: qemu tree ## many deaths in a row, added up over runs; MINUTES=30 (can be interrupted)
+	@testbed/soak --base $(BASE) $(if $(MINUTES),--minutes '$(MINUTES)')
 
 ##@ Parts
 qemu: setup ## the emulated hardware: build/qemu/qemu-system-*
