@@ -67,6 +67,8 @@ mutants: ## take one thing away from the series at a time: is it noticed?
 	@testbed/mutants/run
 control: ## the same tests on other kernels
 	@echo 'control: nothing to do yet: linux-6.1 is the only base (bases.json)'
+cost: ## what exit pays for a bond: commands and instructions, stock and series
+	@testbed/cost/run
 soak: qemu tree ## many deaths in a row, added up over runs; MINUTES=30 (can be interrupted)
 	@testbed/soak --base $(BASE) $(if $(MINUTES),--minutes '$(MINUTES)')
 
@@ -88,4 +90,4 @@ clean: ## remove build/ (asks for make export first when work would be lost)
 	@testbed/clean
 
 .PHONY: help demo check setup tree export lint prefixes outgoing test shell stock mutants \
-	control soak qemu qtest kunit kernel guest table clean
+	control cost soak qemu qtest kunit kernel guest table clean
