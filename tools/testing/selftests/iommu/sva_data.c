@@ -690,6 +690,19 @@ TEST_F_TIMEOUT(mapping, r0_dontneed_under_dma, SVA_TEST_TIMEOUT)
 	EXPECT_EQ(-1, sva_check(win->mem, win->len, PATTERN_2));
 }
 
+/* Does the function read what sva_fill() leaves? */
+static int verify(struct window *win, uint64_t imm)
+{
+	struct pci_sva_test_job job = {
+		.op = PCI_SVA_TEST_OP_VERIFY,
+		.src = (uintptr_t)win->mem,
+		.len = win->len,
+		.imm = imm,
+	};
+
+	return sva_run(win->fd, &job, NULL);
+}
+
 static bool write_private(struct window *win, uint64_t imm)
 {
 	return sva_run_write(win->fd, win->mem, win->len, imm) ==
@@ -757,6 +770,291 @@ TEST_F_TIMEOUT(mapping, r0_shared_over_fork, SVA_TEST_TIMEOUT)
 	EXPECT_EQ(PCI_SVA_TEST_RES_OK,
 		  sva_run_write(win->fd, win->mem, win->len, PATTERN_2));
 	EXPECT_EQ(0, sva_reap(child));
+}
+
+/* The child's part: its memory stays as it was, and then as it makes it itself */
+static void child_writes(struct window *win, int go, int done)
+{
+	char c = 0;
+
+	if (read(go, &c, 1) != 1 || sva_check(win->mem, win->len, PATTERN) >= 0)
+		_exit(1);
+	sva_poison(win->mem, win->len);
+	if (write(done, &c, 1) != 1 || read(go, &c, 1) != 1)
+		_exit(2);
+	_exit(sva_first_written(win->mem, win->len) >= 0);
+}
+
+/*
+ * The other way round: the CPU writes, the parent first. Its pages are others then,
+ * not those that the function has seen.
+ */
+TEST_F_TIMEOUT(mapping, r0_copy_on_write_by_cpu, SVA_TEST_TIMEOUT)
+{
+	struct window *win = &self->window;
+	int go[2], done[2];
+	pid_t child;
+	char c = 0;
+
+	ASSERT_EQ(win->mem,
+		  mmap(win->mem, win->len, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
+	sva_fill(win->mem, win->len, PATTERN);
+	ASSERT_EQ(0, sva_make_ready(variant->kind, win->mem, win->len));
+
+	ASSERT_EQ(0, pipe(go));
+	ASSERT_EQ(0, pipe(done));
+	child = sva_fork();
+	ASSERT_LE(0, child);
+	if (!child)
+		child_writes(win, go[0], done[1]);
+
+	EXPECT_EQ(PCI_SVA_TEST_RES_OK, verify(win, PATTERN));
+	sva_fill(win->mem, win->len, PATTERN_2);
+	EXPECT_EQ(PCI_SVA_TEST_RES_OK, verify(win, PATTERN_2));
+
+	ASSERT_EQ(1, write(go[1], &c, 1));
+	ASSERT_EQ(1, read(done[0], &c, 1));
+	EXPECT_EQ(PCI_SVA_TEST_RES_OK, verify(win, PATTERN_2));
+	EXPECT_TRUE(write_private(win, PATTERN));
+	ASSERT_EQ(1, write(go[1], &c, 1));
+	EXPECT_EQ(0, sva_reap(child));
+}
+
+/* No fault on memory that is locked, whoever could resolve it */
+TEST_F_TIMEOUT(mapping, r0_locked_memory, SVA_TEST_TIMEOUT)
+{
+	struct window *win = &self->window;
+
+	ASSERT_EQ(win->mem,
+		  mmap(win->mem, win->len, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
+	ASSERT_EQ(0, mlock(win->mem, win->len));
+	EXPECT_TRUE(write_private(win, PATTERN));
+	EXPECT_EQ(PCI_SVA_TEST_RES_OK, verify(win, PATTERN));
+	EXPECT_EQ(0, sva_page_faults(win->fd));
+	EXPECT_EQ(0, sva_counters(win->fd).aborts);
+}
+
+/* ---- huge pages ---- */
+
+#define HUGE_SIZE	"/sys/kernel/mm/transparent_hugepage/hpage_pmd_size"
+
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE	25
+#endif
+
+struct huge {
+	int fd;
+	size_t len;		/* of a huge page */
+	char *mem;		/* where one may be */
+	size_t page;		/* a small one */
+	char *middle;		/* one in the huge page */
+};
+
+FIXTURE(huge)
+{
+	struct huge huge;
+};
+
+FIXTURE_VARIANT(huge)
+{
+	enum sva_kind kind;
+};
+
+FIXTURE_VARIANT_ADD(huge, stall) { .kind = SVA_IOPF };
+FIXTURE_VARIANT_ADD(huge, nostall) { .kind = SVA_NO_IOPF };
+
+static size_t huge_size(void)
+{
+	FILE *file = fopen(HUGE_SIZE, "re");
+	size_t size = 0;
+
+	if (!file)
+		return 0;
+	if (fscanf(file, "%zu", &size) != 1)
+		size = 0;
+	fclose(file);
+	return size;
+}
+
+FIXTURE_SETUP(huge)
+{
+	struct huge *huge = &self->huge;
+	struct pci_sva_test_info info;
+	uintptr_t room;
+
+	huge->fd = sva_open(variant->kind, &info);
+	if (huge->fd < 0)
+		SVA_SKIP("no such function");
+	huge->len = huge_size();
+	if (!huge->len)
+		SVA_SKIP("no huge pages");
+	ASSERT_EQ(0, sva_reset(huge->fd));
+
+	huge->page = sva_page_size();
+	room = (uintptr_t)mmap(NULL, 2 * huge->len, PROT_READ | PROT_WRITE,
+			       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE((uintptr_t)MAP_FAILED, room);
+	huge->mem = (char *)((room + huge->len - 1) & ~(huge->len - 1));
+	huge->middle = huge->mem + huge->len / 2;
+	ASSERT_EQ(0, sva_bind(huge->fd));
+}
+
+FIXTURE_TEARDOWN(huge)
+{
+	EXPECT_EQ(0, sva_reset(self->huge.fd));
+	close(self->huge.fd);
+}
+
+/* Whether the process has a huge page anywhere */
+static bool is_huge(void)
+{
+	FILE *file = fopen("/proc/self/smaps_rollup", "re");
+	unsigned long kb = 0;
+	char line[128];
+
+	while (file && fgets(line, sizeof(line), file))
+		if (sscanf(line, "AnonHugePages: %lu", &kb) == 1)
+			break;
+	if (file)
+		fclose(file);
+	return kb;
+}
+
+/* DMA all over the place where a huge page is */
+static int huge_start(struct huge *huge, enum sva_kind kind)
+{
+	int ret = madvise(huge->mem, huge->len, MADV_HUGEPAGE);
+
+	/* A read, as in sva_prefault(), would bring the page of zeroes first */
+	if (!ret && kind == SVA_NO_IOPF)
+		sva_poison(huge->mem, huge->len);
+	if (!ret)
+		ret = sva_make_ready(kind, huge->mem, huge->len);
+	if (!ret)
+		ret = sva_start_endless_write(huge->fd, 0, huge->mem, huge->len,
+					      PATTERN);
+	if (ret)
+		return ret;
+	return SVA_UNTIL(sva_rounds(huge->fd, 0) >= 2, SVA_PATIENCE_MS) ?
+	       0 : -ETIMEDOUT;
+}
+
+static bool huge_is_written(struct huge *huge)
+{
+	return SVA_UNTIL(sva_check(huge->mem, huge->len, PATTERN) < 0,
+			 SVA_PATIENCE_MS);
+}
+
+/* Also where the process itself may not write */
+static int poison_by_force(char *mem, size_t len)
+{
+	int fd = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
+	char poison[4096];
+	size_t i;
+	int ret = 0;
+
+	if (fd < 0)
+		return -errno;
+	memset(poison, SVA_POISON, sizeof(poison));
+	for (i = 0; !ret && i < len; i += sizeof(poison))
+		if (pwrite(fd, poison, sizeof(poison), (uintptr_t)mem + i) < 0)
+			ret = -errno;
+	close(fd);
+	return ret;
+}
+
+/* A fault on a huge page brings all of it, DMA reaches all of it */
+TEST_F_TIMEOUT(huge, r0_write, SVA_TEST_TIMEOUT)
+{
+	struct huge *huge = &self->huge;
+
+	ASSERT_EQ(0, huge_start(huge, variant->kind));
+	if (!is_huge())
+		SKIP(return, "no huge page to be had");
+	EXPECT_GE(2, sva_page_faults(huge->fd));
+	EXPECT_TRUE(huge_is_written(huge));
+	ASSERT_EQ(0, sva_stop(huge->fd, 0, SVA_PATIENCE_MS));
+	sva_poison(huge->mem, huge->len);
+	EXPECT_EQ(PCI_SVA_TEST_RES_OK,
+		  sva_run_write(huge->fd, huge->mem, huge->len, PATTERN_2));
+	EXPECT_EQ(-1, sva_check(huge->mem, huge->len, PATTERN_2));
+}
+
+/* A part of it is not to be written any more: that alone, and from then on */
+TEST_F_TIMEOUT(huge, r0_split_by_mprotect, SVA_TEST_TIMEOUT)
+{
+	struct huge *huge = &self->huge;
+	uint64_t aborts;
+
+	ASSERT_EQ(0, huge_start(huge, variant->kind));
+	if (!is_huge())
+		SKIP(return, "no huge page to be had");
+	ASSERT_EQ(0, mprotect(huge->middle, huge->page, PROT_READ));
+	EXPECT_FALSE(is_huge());
+
+	ASSERT_EQ(0, poison_by_force(huge->middle, huge->page));
+	sva_poison(huge->mem, huge->middle - huge->mem);
+	aborts = sva_counters(huge->fd).aborts;
+	EXPECT_TRUE(SVA_UNTIL(sva_counters(huge->fd).aborts >= aborts + 2,
+			      SVA_PATIENCE_MS));
+	EXPECT_EQ(-1, sva_first_written(huge->middle, huge->page));
+	EXPECT_TRUE(SVA_UNTIL(sva_check(huge->mem, huge->middle - huge->mem,
+					PATTERN) < 0, SVA_PATIENCE_MS));
+
+	ASSERT_EQ(0, mprotect(huge->middle, huge->page, PROT_READ | PROT_WRITE));
+	ASSERT_EQ(0, sva_make_ready(variant->kind, huge->middle, huge->page));
+	EXPECT_TRUE(huge_is_written(huge));
+}
+
+/* Parts of it are dropped: they come back empty, and are written again */
+TEST_F_TIMEOUT(huge, r0_split_by_dontneed, SVA_TEST_TIMEOUT)
+{
+	struct huge *huge = &self->huge;
+
+	ASSERT_EQ(0, huge_start(huge, variant->kind));
+	if (!is_huge())
+		SKIP(return, "no huge page to be had");
+	/* Locked memory cannot be dropped */
+	munlock(huge->mem, huge->len);
+	ASSERT_EQ(0, madvise(huge->middle, huge->page, MADV_DONTNEED));
+	ASSERT_EQ(0, madvise(huge->mem, huge->page, MADV_DONTNEED));
+	ASSERT_EQ(0, sva_make_ready(variant->kind, huge->mem, huge->len));
+	EXPECT_TRUE(huge_is_written(huge));
+}
+
+/* Small pages become a huge one under DMA: no word that is added is lost */
+TEST_F_TIMEOUT(huge, r0_collapse, SVA_TEST_TIMEOUT)
+{
+	struct huge *huge = &self->huge;
+	struct pci_sva_test_job job = {
+		.op = PCI_SVA_TEST_OP_ATOMIC,
+		.flags = PCI_SVA_TEST_JOB_LOOP,
+		.src = (uintptr_t)huge->middle,
+		.len = sizeof(uint64_t),
+		.imm = 1,
+	};
+	struct pci_sva_test_wait wait;
+	uint64_t rounds;
+
+	if (variant->kind == SVA_NO_IOPF)
+		SKIP(return, "page faults are not resolved");
+
+	ASSERT_EQ(0, madvise(huge->mem, huge->len, MADV_NOHUGEPAGE));
+	memset(huge->mem, 0, huge->len);
+	ASSERT_EQ(0, madvise(huge->mem, huge->len, MADV_HUGEPAGE));
+	ASSERT_EQ(0, sva_start(huge->fd, &job));
+	ASSERT_TRUE(SVA_UNTIL(sva_rounds(huge->fd, 0) >= 2, SVA_PATIENCE_MS));
+	if (madvise(huge->mem, huge->len, MADV_COLLAPSE))
+		SKIP(return, "no huge page to be had: %s", strerror(errno));
+	EXPECT_TRUE(is_huge());
+	rounds = sva_rounds(huge->fd, 0);
+	EXPECT_TRUE(SVA_UNTIL(sva_rounds(huge->fd, 0) >= rounds + 2,
+			      SVA_PATIENCE_MS));
+	ASSERT_EQ(0, sva_stop(huge->fd, 0, SVA_PATIENCE_MS));
+	ASSERT_EQ(0, sva_wait(huge->fd, 0, 0, &wait));
+	EXPECT_EQ(wait.iterations, sva_word(huge->middle));
 }
 
 TEST_HARNESS_MAIN

@@ -6,6 +6,9 @@
 #ifndef SVA_HARNESS_H
 #define SVA_HARNESS_H
 
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
 #include <fnmatch.h>
 
 #include "../kselftest_harness.h"
@@ -31,14 +34,21 @@ static inline void sva_run_test(struct __fixture_metadata *f,
 	__run_test(f, v, t);
 }
 
+/* A pattern that begins with ! takes away what it matches */
 static inline bool sva_selected(const char *name, char **patterns)
 {
-	if (!*patterns)
-		return true;
-	for (; *patterns; patterns++)
-		if (!fnmatch(*patterns, name, 0))
-			return true;
-	return false;
+	bool asked = false, found = false;
+
+	for (; *patterns; patterns++) {
+		if (**patterns == '!') {
+			if (!fnmatch(*patterns + 1, name, 0))
+				return false;
+			continue;
+		}
+		asked = true;
+		found = found || !fnmatch(*patterns, name, 0);
+	}
+	return found || !asked;
 }
 
 enum sva_action { SVA_COUNT, SVA_LIST, SVA_RUN };
@@ -73,8 +83,8 @@ static inline int sva_walk_tests(char **patterns, enum sva_action action)
 }
 
 /*
- * [-l] [PATTERN...]: run the tests whose names match, all without a pattern; -l
- * lists the names instead.
+ * [-l] [[!]PATTERN...]: run the tests whose names match, all without a pattern,
+ * but not those that match a pattern after !; -l lists the names instead.
  */
 static inline int sva_main(int argc, char **argv)
 {

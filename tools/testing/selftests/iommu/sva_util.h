@@ -18,6 +18,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -84,21 +85,58 @@ static inline bool sva_is_kind(const struct pci_sva_test_info *info,
 	return kind == SVA_ANY || iopf == (kind == SVA_IOPF);
 }
 
+/* Open function @nr, -1 if there is none */
+static inline int sva_open_nr(unsigned int nr, struct pci_sva_test_info *info)
+{
+	char path[32];
+	int fd;
+
+	snprintf(path, sizeof(path), "/dev/pci_sva_test%u", nr);
+	fd = open(path, O_RDWR);
+	if (fd >= 0 && sva_ioctl(fd, PCI_SVA_TEST_INFO, info)) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
 /* Open the first function of @kind, -1 if there is none */
 static inline int sva_open(enum sva_kind kind, struct pci_sva_test_info *info)
 {
-	char path[32];
-	int i, fd;
+	unsigned int nr;
+	int fd;
 
-	for (i = 0; i < SVA_DEVICES; i++) {
-		snprintf(path, sizeof(path), "/dev/pci_sva_test%d", i);
-		fd = open(path, O_RDWR);
+	for (nr = 0; nr < SVA_DEVICES; nr++) {
+		fd = sva_open_nr(nr, info);
 		if (fd < 0)
 			continue;
-		if (!sva_ioctl(fd, PCI_SVA_TEST_INFO, info) &&
-		    sva_is_kind(info, kind))
+		if (sva_is_kind(info, kind))
 			return fd;
 		close(fd);
+	}
+	return -1;
+}
+
+static inline bool sva_is_same(int fd, int other)
+{
+	struct stat a, b;
+
+	return !fstat(fd, &a) && !fstat(other, &b) && a.st_rdev == b.st_rdev;
+}
+
+/* Open a function that does SVA and is not the one of @fd, -1 if there is none */
+static inline int sva_open_other(int fd, struct pci_sva_test_info *info)
+{
+	unsigned int nr;
+	int other;
+
+	for (nr = 0; nr < SVA_DEVICES; nr++) {
+		other = sva_open_nr(nr, info);
+		if (other < 0)
+			continue;
+		if (sva_is_kind(info, SVA_ANY) && !sva_is_same(fd, other))
+			return other;
+		close(other);
 	}
 	return -1;
 }
@@ -253,7 +291,7 @@ static inline size_t sva_page_size(void)
 
 /*
  * Make every page of @mem present, writable and dirty, for a function whose page
- * faults nobody resolves. Contents stay.
+ * faults nobody resolves. Contents stay, whoever else writes them.
  */
 static inline int sva_prefault(void *mem, size_t len)
 {
@@ -261,11 +299,8 @@ static inline int sva_prefault(void *mem, size_t len)
 	char *p = mem;
 
 	for (i = 0; i < len; i += page)
-		__atomic_store_n(p + i, __atomic_load_n(p + i, __ATOMIC_RELAXED),
-				 __ATOMIC_RELAXED);
-	p += len - 1;
-	__atomic_store_n(p, __atomic_load_n(p, __ATOMIC_RELAXED),
-			 __ATOMIC_RELAXED);
+		__atomic_fetch_or(p + i, 0, __ATOMIC_RELAXED);
+	__atomic_fetch_or(p + len - 1, 0, __ATOMIC_RELAXED);
 	return mlock(mem, len);
 }
 
@@ -324,6 +359,30 @@ static inline ssize_t sva_first_written(const void *mem, size_t len)
 	return -1;
 }
 
+/* 0 if DMA through @fd's bond writes all of @mem, whoever resolves page faults */
+static inline int sva_writes(int fd, void *mem, size_t len)
+{
+	const uint64_t imm = 0x5356410000000000ULL;
+	int ret = sva_prefault(mem, len);
+
+	sva_poison(mem, len);
+	if (!ret)
+		ret = sva_run_write(fd, mem, len, imm);
+	if (ret)
+		return ret;
+	return sva_check(mem, len, imm) < 0 ? 0 : -EIO;
+}
+
+/* 0 if the caller can be bound to @fd's function, write its memory and unbind */
+static inline int sva_works(int fd, void *mem, size_t len)
+{
+	int ret = sva_bind(fd);
+
+	if (!ret)
+		ret = sva_writes(fd, mem, len);
+	return ret ?: sva_unbind(fd, 0);
+}
+
 static inline int sva_memfd(size_t len)
 {
 	int fd = syscall(SYS_memfd_create, "sva", 0);
@@ -346,6 +405,57 @@ static inline void *sva_shared(size_t len)
 	mem = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	close(fd);
 	return mem;
+}
+
+/* ---- files of the kernel ---- */
+
+static inline int sva_file_write(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC), ret = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, strlen(text)) < 0)
+		ret = -errno;
+	close(fd);
+	return ret;
+}
+
+static inline int sva_file_write_number(const char *path, long number)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%ld", number);
+	return sva_file_write(path, text);
+}
+
+/* Reads a line without its end */
+static inline int sva_file_read(const char *path, char *line, size_t len)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	n = read(fd, line, len - 1);
+	close(fd);
+	if (n < 0)
+		return -errno;
+	line[n] = 0;
+	line[strcspn(line, "\n")] = 0;
+	return 0;
+}
+
+/*
+ * With stalls that the SMMU forces even a quiet descriptor lets stall. The test bed
+ * says it on the command line.
+ */
+static inline bool sva_stall_is_forced(void)
+{
+	char line[4096];
+
+	return !sva_file_read("/proc/cmdline", line, sizeof(line)) &&
+	       strstr(line, "sva.stall_force");
 }
 
 /* ---- processes ---- */
@@ -380,10 +490,68 @@ static inline int sva_reap(pid_t pid)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
+/* The process has no address space any more when this returns */
+static inline void sva_kill(pid_t *pid)
+{
+	if (*pid <= 0)
+		return;
+	kill(*pid, SIGKILL);
+	sva_reap(*pid);
+	*pid = 0;
+}
+
+/*
+ * Fork a child that calls @main, tells what it has returned, and then lives until
+ * sva_kill(). Returns that, or a negative errno.
+ */
+static inline int sva_child(pid_t *pid, int (*main)(void *arg), void *arg)
+{
+	int report[2], what = -EPIPE;
+
+	*pid = 0;
+	if (pipe(report))
+		return -errno;
+	*pid = sva_fork();
+	if (!*pid) {
+		what = main(arg);
+		if (write(report[1], &what, sizeof(what)) != sizeof(what))
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	close(report[1]);
+	if (*pid > 0 && read(report[0], &what, sizeof(what)) != sizeof(what))
+		what = -EPIPE;
+	close(report[0]);
+	return what;
+}
+
+/* For sva_child(): open the function of the file *@fd and bind; the PASID */
+static inline int sva_child_bind(void *fd)
+{
+	int own = sva_reopen(*(int *)fd), ret;
+	uint32_t pasid;
+
+	if (own < 0)
+		return -errno;
+	ret = sva_bind_pidfd(own, -1, &pasid);
+	return ret ?: (int)pasid;
+}
+
+/* For sva_child(): bind through the file *@fd, which the test has too; the PASID */
+static inline int sva_child_bind_shared(void *fd)
+{
+	uint32_t pasid;
+	int ret = sva_bind_pidfd(*(int *)fd, -1, &pasid);
+
+	return ret ?: (int)pasid;
+}
+
 /* ---- the kernel's log ---- */
 
 #define SVA_KLOG_SHOWN		10
-/* Default interval of the kernel's rate limits, and some more */
+/* Defaults of the kernel's rate limits, the interval with some more */
+#define SVA_RATELIMIT_BURST	10
 #define SVA_RATELIMIT_MS	6000
 
 struct sva_klog_line {
@@ -470,40 +638,41 @@ static inline bool sva_klog_wait(int fd, unsigned int ms)
 	return true;
 }
 
-/* When the kernel last wrote a line, in ms since boot */
-static inline uint64_t sva_klog_last_ms(void)
+/* When the kernel wrote the last line but nine, in ms since boot; 0: never */
+static inline uint64_t sva_klog_burst_ms(void)
 {
 	int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	uint64_t ms[SVA_RATELIMIT_BURST] = { 0 };
 	struct sva_klog_line line;
-	uint64_t last = 0;
+	unsigned int lines = 0;
 
 	if (fd < 0)
 		return 0;
 	lseek(fd, 0, SEEK_SET);
 	while (sva_klog_next(fd, &line))
 		if (line.ms)
-			last = line.ms;
+			ms[lines++ % SVA_RATELIMIT_BURST] = line.ms;
 	close(fd);
-	return last;
+	return ms[lines % SVA_RATELIMIT_BURST];
 }
 
 /*
- * Wait until no rate limit is left over from before: an interval begins with a
- * line that is written, so it has ended when the last line is old enough. Without
- * this a kernel looks quiet which has only said too much already.
+ * Wait until no rate limit can have been used up: that takes a burst of lines
+ * within an interval. Without this a kernel looks quiet which has only said too
+ * much already.
  *
  * The DMA that makes the kernel write must have been stopped.
  */
 static inline void sva_klog_settle(void)
 {
-	uint64_t last, now;
+	uint64_t burst, now;
 
 	/* "crng init done" comes when it likes */
-	syscall(SYS_getrandom, &last, sizeof(last), 0);
+	syscall(SYS_getrandom, &burst, sizeof(burst), 0);
 
-	while ((last = sva_klog_last_ms() + SVA_RATELIMIT_MS) >
-	       (now = sva_now_ms()))
-		sva_sleep_ms(last - now);
+	while ((burst = sva_klog_burst_ms()) &&
+	       burst + SVA_RATELIMIT_MS > (now = sva_now_ms()))
+		sva_sleep_ms(burst + SVA_RATELIMIT_MS - now);
 }
 
 #endif /* SVA_UTIL_H */
