@@ -13,7 +13,6 @@
  *  3 quiet in the hardware		5 unbind ends access
  *  7 stray DMA is reported
  */
-#define _GNU_SOURCE
 #include "sva_victim.h"
 
 #define STOP_LATENCY_NS	10000000000ULL
@@ -338,29 +337,6 @@ TEST_F_TIMEOUT(living, r5_unbind_ends_access, SVA_TEST_TIMEOUT)
 	quiet = quiet_time(bond, 1);
 	EXPECT_TRUE(nothing_written(&quiet));
 	EXPECT_LT(0, quiet.aborts);
-}
-
-/* What the IOMMU has cached of one bond is not there for the next */
-TEST_F_TIMEOUT(living, r5_next_bond_has_its_own_pages, SVA_TEST_TIMEOUT)
-{
-	struct bond *bond = &self->bond;
-	void *old;
-
-	/* The pages that the queues have written, at another address */
-	old = mremap(bond->shared, 0, bond->len, MREMAP_MAYMOVE);
-	ASSERT_NE(MAP_FAILED, old);
-	ASSERT_TRUE(bond_stop(bond, 0));
-	ASSERT_EQ(0, sva_unbind(bond->fd, 0));
-
-	/* No notifier says so to the IOMMU */
-	ASSERT_EQ(bond->shared, mmap(bond->shared, bond->len,
-				     PROT_READ | PROT_WRITE,
-				     MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS,
-				     -1, 0));
-	sva_poison(old, bond->len);
-	ASSERT_EQ(0, bond_start(bond));
-	EXPECT_TRUE(bond_goes_on(bond));
-	EXPECT_EQ(-1, sva_first_written(old, bond->len));
 }
 
 TEST_F_TIMEOUT(living, r5_close_ends_access, SVA_TEST_TIMEOUT)
