@@ -35,10 +35,10 @@ def qemu(arch):
 
 
 def sva_devices(arch, stall, functions):
-    """/dev/pci_sva_test0 and 1 can stall, 2 cannot, and so on."""
-    can_stall = arch == "arm64" and stall != "none"
+    """/dev/pci_sva_test0 and 1 can stall, 2 only where all have to, and so on."""
+    can_stall = {"none": 0, "support": 2, "force": 3}[stall] if arch == "arm64" else 0
     for number in range(functions):
-        option = ",dma-can-stall=on" if can_stall and number % 3 < 2 else ""
+        option = ",dma-can-stall=on" if number % 3 < can_stall else ""
         yield from ("-device", f"sva-test,addr={FIRST_SLOT + number}{option}")
 
 
