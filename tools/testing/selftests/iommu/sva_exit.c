@@ -605,6 +605,36 @@ TEST_F_TIMEOUT(drain, r2_page_fault_delays_no_exit, SVA_TEST_TIMEOUT)
 	EXPECT_EQ(0, sva_unbind(slow->fd, 0));
 }
 
+/* Nor does the drain hold up those of others, on the same function */
+TEST_F_TIMEOUT(drain, r5_unbind_delays_no_page_fault, SVA_TEST_TIMEOUT)
+{
+	struct slow *slow = &self->slow;
+	struct pci_sva_test_wait wait;
+	struct pci_sva_test_job job = {
+		.op = PCI_SVA_TEST_OP_WRITE,
+		.len = sva_page_size(),
+	};
+	int fd = sva_reopen(slow->fd);
+	void *page;
+
+	page = mmap(NULL, job.len, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, page);
+	job.dst = (uintptr_t)page;
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, sva_bind(fd));
+	ASSERT_TRUE(slow_park(slow));
+	ASSERT_TRUE(send_into(&slow->sleeper, PCI_SVA_TEST_UNBIND));
+
+	ASSERT_EQ(0, sva_start(fd, &job));
+	EXPECT_EQ(0, sva_wait(fd, job.queue, SVA_PATIENCE_MS / 4, &wait));
+	EXPECT_EQ(PCI_SVA_TEST_STATE_IDLE, wait.state);
+	EXPECT_EQ(PCI_SVA_TEST_RES_OK, wait.result);
+
+	EXPECT_TRUE(slow_unbinds(slow));
+	close(fd);
+}
+
 /* ---- others, while a page fault takes its time ---- */
 
 FIXTURE(bystander)

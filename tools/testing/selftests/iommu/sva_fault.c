@@ -487,6 +487,7 @@ struct parked {
 	pid_t owner;		/* of the bond, which is the function's file's */
 	pid_t heir;		/* of the PASID */
 	pid_t hog;
+	bool events;		/* are held up, not only the workers */
 	pid_t unbinder;
 	bool removed;
 };
@@ -495,6 +496,14 @@ FIXTURE(parked)
 {
 	struct parked parked;
 };
+
+FIXTURE_VARIANT(parked)
+{
+	bool events;	/* in the IOMMU's queue, else the workers' */
+};
+
+FIXTURE_VARIANT_ADD(parked, events) { .events = true };
+FIXTURE_VARIANT_ADD(parked, faults) { .events = false };
 
 static int owner_binds(struct parked *parked)
 {
@@ -511,6 +520,8 @@ FIXTURE_SETUP(parked)
 	struct parked *parked = &self->parked;
 	struct function *fn = &parked->fn;
 	int lowest;
+
+	parked->events = variant->events;
 
 	fn->fd = sva_open(SVA_IOPF, &fn->info);
 	if (fn->fd < 0)
@@ -561,7 +572,7 @@ static bool park(struct parked *parked)
 	struct function *fn = &parked->fn;
 	unsigned int q;
 
-	if (sva_freeze(&parked->hog))
+	if (sva_freeze(&parked->hog, parked->events))
 		return false;
 	for (q = 0; q < fn->info.queues; q++)
 		if (sva_start_endless_write(fn->fd, q,

@@ -9,6 +9,7 @@
 #ifndef SVA_MACHINE_H
 #define SVA_MACHINE_H
 
+#include <dirent.h>
 #include <limits.h>
 #include <sched.h>
 #include <sys/stat.h>
@@ -108,21 +109,56 @@ static inline int sva_unbound_cpus(unsigned long mask)
 	return sva_file_write(SVA_UNBOUND_CPUS, text);
 }
 
+/* The threads that take faults off the IOMMU's queues */
+static inline bool sva_is_fault_thread(const char *comm)
+{
+	return !strncmp(comm, "irq/", 4) &&
+	       (strstr(comm, "-arm-smmu") || strstr(comm, "-dmar"));
+}
+
+/* Allow them on the CPUs of @set; how many there are */
+static inline int sva_move_fault_threads(const cpu_set_t *set)
+{
+	DIR *proc = opendir("/proc");
+	struct dirent *entry;
+	char path[300], comm[32];
+	int moved = 0;
+
+	while (proc && (entry = readdir(proc))) {
+		snprintf(path, sizeof(path), "/proc/%s/comm", entry->d_name);
+		if (atoi(entry->d_name) > 0 &&
+		    !sva_file_read(path, comm, sizeof(comm)) &&
+		    sva_is_fault_thread(comm))
+			moved += !sched_setaffinity(atoi(entry->d_name),
+						    sizeof(*set), set);
+	}
+	if (proc)
+		closedir(proc);
+	return moved;
+}
+
 /* Let the page-fault workers run again */
 static inline void sva_thaw(pid_t *hog)
 {
+	cpu_set_t all;
+	int cpu;
+
 	if (*hog > 0) {
 		kill(*hog, SIGKILL);
 		sva_reap(*hog);
 		*hog = 0;
 	}
+	CPU_ZERO(&all);
+	for (cpu = 0; cpu < sysconf(_SC_NPROCESSORS_CONF); cpu++)
+		CPU_SET(cpu, &all);
+	sva_move_fault_threads(&all);
 	sva_unbound_cpus((1UL << sysconf(_SC_NPROCESSORS_CONF)) - 1);
 	sva_file_write_number(SVA_RT_RUNTIME, SVA_RT_RUNTIME_US);
 }
 
-static inline void sva_hog(int ready)
+static inline void sva_hog(int ready, int priority)
 {
-	const struct sched_param param = { .sched_priority = 1 };
+	const struct sched_param param = { .sched_priority = priority };
 	char c = 0;
 
 	if (sva_run_on(SVA_FROZEN_CPU) ||
@@ -135,12 +171,14 @@ static inline void sva_hog(int ready)
 
 /*
  * Page faults are handled by unbound workers. Keep these on one CPU, and that CPU
- * busy with what has a higher priority: page faults are accepted, and wait. Needs
- * a second CPU for the test.
+ * busy with what has a higher priority: page faults are accepted, and wait. With
+ * @events so does the thread that gives them to the workers, and they wait in the
+ * IOMMU's queue. Needs a second CPU for the test.
  */
-static inline int sva_freeze(pid_t *hog)
+static inline int sva_freeze(pid_t *hog, bool events)
 {
-	int ready[2], ret;
+	int ready[2], ret, priority = 1;
+	cpu_set_t frozen;
 	char c;
 
 	ret = sva_run_on(0);
@@ -151,9 +189,16 @@ static inline int sva_freeze(pid_t *hog)
 	if (ret || pipe(ready))
 		return ret ?: -errno;
 
+	if (events) {
+		CPU_ZERO(&frozen);
+		CPU_SET(SVA_FROZEN_CPU, &frozen);
+		if (!sva_move_fault_threads(&frozen))
+			return -ESRCH;
+		priority = sched_get_priority_max(SCHED_FIFO);
+	}
 	*hog = sva_fork();
 	if (!*hog)
-		sva_hog(ready[1]);
+		sva_hog(ready[1], priority);
 	close(ready[1]);
 	ret = *hog > 0 && read(ready[0], &c, 1) == 1 ? 0 : -EPERM;
 	close(ready[0]);
