@@ -14,7 +14,6 @@ FIXTURE(traced)
 	struct sva_trace trace;
 	struct bond bond;
 	struct victim victim;
-	uint32_t pasid;
 };
 
 FIXTURE_VARIANT(traced)
@@ -54,8 +53,9 @@ static unsigned int events(struct sva_trace *trace, const char *name,
 	snprintf(begin, sizeof(begin), " %s: ", name);
 	while (fgets(line, sizeof(line), file)) {
 		event = strstr(line, begin);
-		if (event && (event = strstr(event, " pasid=")) &&
-		    sscanf(event, " pasid=%u", &seen) == 1)
+		if (event)
+			event = strstr(event, " pasid=");
+		if (event && sscanf(event, " pasid=%u", &seen) == 1)
 			count += seen == pasid;
 	}
 	fclose(file);
@@ -74,42 +74,37 @@ static void victim_with_pasid(struct victim *me, void *arg)
 	victim_await_order(me);
 }
 
-static void start(struct __test_metadata *_metadata,
-		  FIXTURE_DATA(traced) *self)
-{
-	int pasid = victim_fork(&self->victim, victim_with_pasid, &self->bond);
-
-	ASSERT_LT(0, pasid);
-	self->pasid = pasid;
-}
-
 /* Each end of a state once, when it comes and not before */
 TEST_F_TIMEOUT(traced, r12_death, SVA_TEST_TIMEOUT)
 {
 	struct sva_trace *trace = &self->trace;
+	int pasid;
 
-	start(_metadata, self);
-	EXPECT_EQ(1, events(trace, "iommu_sva_bind", self->pasid));
-	EXPECT_EQ(0, events(trace, "iommu_sva_release", self->pasid));
+	pasid = victim_fork(&self->victim, victim_with_pasid, &self->bond);
+	ASSERT_LT(0, pasid);
+	EXPECT_EQ(1, events(trace, "iommu_sva_bind", pasid));
+	EXPECT_EQ(0, events(trace, "iommu_sva_release", pasid));
 
 	victim_kill(&self->victim);
-	EXPECT_EQ(1, events(trace, "iommu_sva_release", self->pasid));
-	EXPECT_EQ(0, events(trace, "iommu_sva_unbind", self->pasid));
+	EXPECT_EQ(1, events(trace, "iommu_sva_release", pasid));
+	EXPECT_EQ(0, events(trace, "iommu_sva_unbind", pasid));
 
 	EXPECT_EQ(0, sva_unbind(self->bond.fd, 0));
-	EXPECT_EQ(1, events(trace, "iommu_sva_unbind", self->pasid));
+	EXPECT_EQ(1, events(trace, "iommu_sva_unbind", pasid));
 }
 
 /* A bond that ends before its process is never quiet */
 TEST_F_TIMEOUT(traced, r12_unbind_of_living, SVA_TEST_TIMEOUT)
 {
 	struct sva_trace *trace = &self->trace;
+	int pasid;
 
-	start(_metadata, self);
+	pasid = victim_fork(&self->victim, victim_with_pasid, &self->bond);
+	ASSERT_LT(0, pasid);
 	EXPECT_EQ(0, sva_unbind(self->bond.fd, 0));
-	EXPECT_EQ(1, events(trace, "iommu_sva_unbind", self->pasid));
+	EXPECT_EQ(1, events(trace, "iommu_sva_unbind", pasid));
 	victim_kill(&self->victim);
-	EXPECT_EQ(0, events(trace, "iommu_sva_release", self->pasid));
+	EXPECT_EQ(0, events(trace, "iommu_sva_release", pasid));
 }
 
 /* Aborted without a word in the log, but not without a trace */
