@@ -16,8 +16,12 @@ def git(*words, tree=guest.TOP):
 
 
 def qemu_version(arch):
-    done = subprocess.run([str(guest.qemu(arch)), "--version"], text=True,
-                          capture_output=True, check=False)
+    """Empty before there is one."""
+    try:
+        done = subprocess.run([str(guest.qemu(arch)), "--version"], text=True,
+                              capture_output=True, check=False)
+    except FileNotFoundError:
+        return ""
     return done.stdout.partition("\n")[0].removeprefix("QEMU emulator version ")
 
 
