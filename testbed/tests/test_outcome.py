@@ -48,6 +48,13 @@ class Condense(unittest.TestCase):
         self.assertEqual([v[1] for v in outcome.verdicts(kept, [])], [PASS, FAIL])
 
 
+class Whole(unittest.TestCase):
+    def test_only_leaving_out_is_no_pick(self):
+        for patterns, whole in (([], True), (["!*a*"], True), (["b"], False),
+                                (["!*a*", "b"], False)):
+            self.assertEqual(outcome.is_whole({"filter": patterns}), whole, patterns)
+
+
 class Expected(unittest.TestCase):
     FAILS = [{"id": "p:*.r3_*", "flavour": "debug", "row": 1, "reason": "row 1"},
              {"id": "p:*.r4_*", "always": False, "row": 1, "reason": "slow"}]
